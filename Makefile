@@ -1,0 +1,60 @@
+# Everything one does with this repository is one command here; `make help` lists them.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# A CT to segment (file or DICOM folder) and where the result goes. Both reach the shell as environment variables,
+# so that spaces and quotes in them are safe: make segment CT='/data/my scan.nii.gz' OUT='/data/my results'
+CT  ?= ParotidSeg/Resources/SampleData/average_anatomy_ct.nii.gz
+OUT ?= out
+export CT OUT
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help segment test lint bench cmake-lists clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+segment: $(VENV)/.segment  ## contour the sample CT, or CT=..., into out/ or OUT=...
+	@$(BIN)/parotidseg segment "$$CT" --output "$$OUT"
+
+test: lint  ## style, types, import rules and all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=ParotidSeg:ParotidSegTraining $(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.test  ## time a segmentation
+	$(BIN)/python Testing/Benchmarks/segment_speed.py
+
+cmake-lists:  ## write the lists of files that Slicer ships, from the tree
+	@$(PYTHON) Testing/update_cmake_lists.py
+
+clean:  ## remove the environment, results and caches
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -maxdepth 1 -name '*.egg-info' -exec rm -rf {} +
+
+# --- the environment ---------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@command -v '$(PYTHON)' >/dev/null 2>&1 || { \
+	  echo "Python is missing: install Python 3.10 to 3.13 (on Debian or Ubuntu: sudo apt install python3 python3-venv)." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "$$('$(PYTHON)' --version) will not do: TensorFlow needs Python 3.10 to 3.13; name one with make PYTHON=python3.12 ..." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing: install it (on Debian or Ubuntu: sudo apt install python3-venv)." >&2; exit 1; }
+	'$(PYTHON)' -m venv $(VENV)
+
+$(VENV)/.segment: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tensorflow]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	@touch $@ $(VENV)/.segment

@@ -1,0 +1,219 @@
+"""A trained model on disk: a folder, or a zip of it, that is read without trusting it.
+
+    bundle.json             what it is: schema, name, version, structures, the two networks, how it was trained, SHA-256
+    network.weights.h5      weights of the segmenting network
+    locator.weights.h5      weights of the network that finds the glands on the whole scan
+    openvino/*.xml, *.bin   the same networks for the OpenVINO engine (optional)
+    MODEL_CARD.md
+
+A bundle brings weights and numbers, never code: the networks are built from our own registry. Schema, paths, kinds of
+file, sizes and hashes are checked before a byte of weights is interpreted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .errors import BundleError
+from .preprocessing import Preprocessing
+from .structures import PAROTIDS
+
+SCHEMA = 1
+#: Kinds of file that a bundle may hold; everything else (pickles, whole-model files, code) is refused.
+ALLOWED_SUFFIXES = (".weights.h5", ".xml", ".bin", ".md", ".png")
+LARGEST_FILE = 512 * 2**20
+LARGEST_TILE = 2**24
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """One network of a bundle.
+
+    Attributes:
+        network: name in the registry of networks.
+        config: keyword arguments of that network.
+        preprocessing: grid and intensities of its input.
+        tile: size of its input in voxels, (z, y, x).
+        weights: name of its weights file in the bundle.
+        openvino: name of its OpenVINO model (.xml) in the bundle, or None.
+    """
+
+    network: str
+    config: Mapping[str, Any]
+    preprocessing: Preprocessing
+    tile: tuple[int, int, int]
+    weights: str
+    openvino: str | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle.
+
+    Attributes:
+        path: its folder or zip.
+        name, version, description, intended_use, licence: as bundle.json says.
+        sha256: hash of bundle.json, which holds the hashes of all files: it names the exact model.
+        locator, segmenter: the two networks.
+        training, validation: how it was trained and how it did, as bundle.json says.
+        files: SHA-256 and size of each file.
+    """
+
+    path: Path
+    name: str
+    version: str
+    description: str
+    intended_use: str
+    licence: str
+    sha256: str
+    locator: NetworkSpec
+    segmenter: NetworkSpec
+    training: Mapping[str, Any]
+    validation: Mapping[str, Any]
+    files: Mapping[str, tuple[str, int]]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file of the bundle; BundleError if it is not the one that bundle.json describes."""
+        sha256, size = self.files[name]
+        content = _read(self.path, name, size)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise BundleError(
+                f"The file {name} of the bundle '{self.name}' is damaged or was changed (its SHA-256 differs); "
+                "install the bundle again."
+            )
+        if name.endswith(".weights.h5") and not content.startswith(_HDF5_MAGIC):
+            raise BundleError(f"The file {name} of the bundle '{self.name}' is no HDF5 file of weights.")
+        return content
+
+
+def bundles_folder() -> Path:
+    """The folder of the bundles that ship."""
+    return Path(__file__).parent / "bundles"
+
+
+def shipped_bundles() -> list[str]:
+    """Names of the bundles that ship."""
+    return sorted(path.parent.name for path in bundles_folder().glob("*/bundle.json"))
+
+
+def load_bundle(name_or_path: str | Path = "parotid-ct") -> Bundle:
+    """Read and verify a bundle that ships, by its name, or any other, by its folder or zip.
+
+    Raises:
+        BundleError: it is missing, incomplete, damaged, of an unknown schema, or holds what a bundle may not hold.
+    """
+    path = Path(name_or_path)
+    if not path.exists():
+        path = bundles_folder() / str(name_or_path)
+        known = str(name_or_path) in shipped_bundles()
+        if not known:
+            raise BundleError(
+                f"There is no bundle '{name_or_path}'; these ship: {', '.join(shipped_bundles())}; or give a folder or zip."
+            )
+    text = _read(path, "bundle.json", 2**20)
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BundleError(f"The bundle.json of {path.name} is not valid JSON.") from error
+    bundle = _parse(path, data, hashlib.sha256(text).hexdigest())
+    for file in bundle.files:
+        bundle.read(file)
+    return bundle
+
+
+def _parse(path: Path, data: Any, sha256: str) -> Bundle:
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, dict) else None
+        raise BundleError(f"The bundle {path.name} has the schema {found!r}; this version of ParotidSeg reads {SCHEMA}.")
+    try:
+        files = {name: (str(entry["sha256"]), int(entry["bytes"])) for name, entry in data["files"].items()}
+        for name, (_, size) in files.items():
+            _check_file(name, size)
+        bundle = Bundle(
+            path=path,
+            name=str(data["name"]),
+            version=str(data["version"]),
+            description=str(data["description"]),
+            intended_use=str(data["intended_use"]),
+            licence=str(data["licence"]),
+            sha256=sha256,
+            locator=_parse_network(data["locator"], files),
+            segmenter=_parse_network(data["segmenter"], files),
+            training=dict(data["training"]),
+            validation=dict(data["validation"]),
+            files=files,
+        )
+        structures = [(entry["label"], entry["key"]) for entry in data["structures"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"The bundle.json of {path.name} is incomplete or malformed ({error!r}).") from error
+    if structures != [(structure.label, structure.key) for structure in PAROTIDS]:
+        raise BundleError(f"The bundle {path.name} labels its structures otherwise than right 1, left 2.")
+    if not re.fullmatch(r"\d+\.\d+\.\d+", bundle.version):
+        raise BundleError(f"The version {bundle.version!r} of the bundle {path.name} is not of the form 1.2.3.")
+    return bundle
+
+
+def _parse_network(data: Mapping[str, Any], files: Mapping[str, Any]) -> NetworkSpec:
+    z, y, x = (int(edge) for edge in data["tile"])
+    if min(z, y, x) < 1 or z * y * x > LARGEST_TILE:
+        raise ValueError(f"tile {data['tile']}")
+    sz, sy, sx = (float(edge) for edge in data["preprocessing"]["spacing"])
+    low, high = (float(bound) for bound in data["preprocessing"]["window"])
+    if min(sz, sy, sx) < 0.2 or low >= high:
+        raise ValueError(f"preprocessing {data['preprocessing']}")
+    openvino = data.get("openvino")
+    needed = [data["weights"]]
+    if openvino is not None:
+        needed += [openvino, str(PurePosixPath(openvino).with_suffix(".bin"))]
+    for name in needed:
+        if name not in files:
+            raise ValueError(f"{name} is not among the files")
+    return NetworkSpec(
+        network=str(data["network"]),
+        config=dict(data["config"]),
+        preprocessing=Preprocessing((sz, sy, sx), (low, high)),
+        tile=(z, y, x),
+        weights=str(data["weights"]),
+        openvino=openvino,
+    )
+
+
+def _check_file(name: str, size: int) -> None:
+    """Refuse names that leave the bundle, kinds of file that can carry code, and absurd sizes."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or len(path.parts) > 2:
+        raise BundleError(f"The bundle names a file outside itself ('{name}'): it is not safe to load.")
+    if not name.endswith(ALLOWED_SUFFIXES):
+        raise BundleError(
+            f"The bundle holds '{name}', a kind of file that can carry code or has no place in it: it is not safe to load."
+        )
+    if not 0 <= size <= LARGEST_FILE:
+        raise BundleError(f"The bundle states an impossible size for '{name}' ({size} bytes).")
+
+
+def _read(path: Path, name: str, largest: int) -> bytes:
+    """A file of a folder or zip, read only if it is not larger than stated."""
+    try:
+        if path.is_dir():
+            target = (path / name).resolve()
+            if not target.is_relative_to(path.resolve()):
+                raise BundleError(f"The bundle names a file outside itself ('{name}'): it is not safe to load.")
+            if target.stat().st_size > largest:
+                raise BundleError(f"The file {name} of the bundle {path.name} is larger than it should be.")
+            return target.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(name).file_size > largest:
+                raise BundleError(f"The file {name} of the bundle {path.name} is larger than it should be.")
+            return archive.read(name)
+    except (FileNotFoundError, KeyError) as error:
+        raise BundleError(f"The bundle {path.name} has no {name}.") from error
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise BundleError(f"The bundle {path.name} cannot be read: it is no folder or zip of a model.") from error

@@ -1,0 +1,139 @@
+"""`parotidseg`: the command line, and the worker process of the Slicer module.
+
+Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .engines import ENGINES
+from .errors import ParotidSegError
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .console import Reporter
+    from .segmentation import Model
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="parotidseg", description="Contour the parotid glands in head-and-neck CT.")
+    top.add_argument("--version", action="version", version=f"parotidseg {__version__}")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    segment = commands.add_parser("segment", help="contour both parotid glands")
+    segment.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="an image file or a DICOM folder")
+    segment.add_argument(
+        "--output",
+        "-o",
+        required=True,
+        type=Path,
+        help="a file (.seg.nrrd, .nii.gz, .nii, .nrrd, .mha) or a folder; several inputs give numbered folders in it",
+    )
+    segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
+    segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
+    segment.add_argument("--engine", default="auto", choices=ENGINES)
+    segment.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate")
+    segment.add_argument("--preview", type=Path, help="where the picture goes (default: beside the output)")
+    segment.add_argument("--no-preview", action="store_true", help="draw no picture")
+    segment.add_argument("--report", type=Path, help="write everything that was measured to this JSON file")
+    segment.add_argument("--progress", default="human", choices=("human", "json", "none"))
+    segment.set_defaults(run_command=_segment)
+
+    bundles = commands.add_parser("bundles", help="list the models that ship")
+    bundles.set_defaults(run_command=_bundles)
+    return top
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    from .console import reporter
+    from .segmentation import open_model
+
+    show = reporter(arguments.progress)
+    several = len(arguments.inputs) > 1
+    if several and (arguments.preview or arguments.report or arguments.series):
+        show.failure("--preview, --report and --series cannot be used with several inputs.")
+        return 2
+    try:
+        if not several:
+            _plan(arguments, arguments.output)
+        show.progress("load", 0.0, "Loading the model")
+        model = open_model(arguments.bundle, engine=arguments.engine)
+    except ParotidSegError as error:
+        show.failure(str(error))
+        return 1
+    failed = 0
+    for number, source in enumerate(arguments.inputs, start=1):
+        output = arguments.output
+        if several:
+            output = output / f"{number:03d}"
+            show.heading(f"Scan {number} of {len(arguments.inputs)}")
+        try:
+            _segment_one(arguments, source, output, model, show)
+        except ParotidSegError as error:
+            show.failure(str(error))
+            failed += 1
+    return 1 if failed else 0
+
+
+def _plan(arguments: argparse.Namespace, output: Path):
+    from .outputs import Outputs
+
+    return Outputs.plan(
+        output, preview=arguments.preview, report=arguments.report, draw=not arguments.no_preview
+    )
+
+
+def _segment_one(arguments: argparse.Namespace, source: Path, output: Path, model: Model, show: Reporter) -> None:
+    from .images import read_image
+    from .segmentation import segment
+
+    planned = _plan(arguments, output)
+    show.progress("read", 0.05, "Reading the scan")
+    started = time.perf_counter()
+    image = read_image(source, series=arguments.series)
+    reading = time.perf_counter() - started
+    result = segment(image, model, mirror=not arguments.no_mirror, progress=show.progress)
+    result.timings.update(load=model.loading_seconds, read=reading)
+    show.progress("write", 1.0, "Writing the result")
+    planned.write(image, result)
+    show.result(result, planned.paths)
+
+
+def _bundles(arguments: argparse.Namespace) -> int:
+    from .bundle import load_bundle, shipped_bundles
+
+    for name in shipped_bundles():
+        bundle = load_bundle(name)
+        print(f"{bundle.name} {bundle.version}  {bundle.description}")
+    return 0
+
+
+def _stop(signum: int, frame: object) -> None:
+    # A termination ends the program the orderly way, so that temporary files go away.
+    raise SystemExit(128 + signum)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return arguments.run_command(arguments)
+    except ParotidSegError as error:
+        print(f"parotidseg: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("parotidseg: interrupted; nothing was written.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""A folder of DICOM files: which CT series it holds, the choice of one, its geometry, and its voxels.
+
+Each header is read once. All checks work on positions and directions as the headers state them, never on file names
+or instance numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from .errors import ImageError
+from .slice_geometry import SliceGeometry, stack_grid
+
+#: A series with fewer images is a localizer (scout) whatever its header says.
+FEWEST_IMAGES = 4
+#: Slices read at once: bounds the memory that the conversion of pixel types needs on top of the scan.
+SLAB = 16
+INT16_RANGE = (-32768, 32767)
+
+_CT_STORAGE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.2(\.[12])?")  # plain, enhanced, converted
+_SERIES, _NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
+_IMAGE_TYPE, _PATIENT_NAME, _PATIENT_ID = "0008|0008", "0010|0010", "0010|0020"
+#: Position, orientation, spacing. The reader fills in defaults where they lack, so their presence is checked.
+_GEOMETRY = ("0020|0032", "0020|0037", "0028|0030")
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What is needed of one DICOM image: where it belongs, where it lies, how it is stored."""
+
+    path: Path
+    series: str
+    number: int | None
+    description: str
+    modality: str
+    is_localizer: bool
+    is_fractional: bool
+    size: tuple[int, int, int]
+    has_geometry: bool
+    geometry: SliceGeometry
+
+    @property
+    def frames(self) -> int:
+        return self.size[2]
+
+
+@dataclass(frozen=True)
+class _Series:
+    headers: list[_Header]
+
+    @property
+    def uid(self) -> str:
+        return self.headers[0].series
+
+    @property
+    def slices(self) -> int:
+        return sum(header.frames for header in self.headers)
+
+    @property
+    def order(self) -> tuple[bool, int, str]:
+        number = self.headers[0].number
+        return number is None, number or 0, self.uid
+
+
+def read_dicom_folder(folder: Path, series: str | None = None) -> sitk.Image:
+    """Read the CT series of a folder and its subfolders.
+
+    Localizers, other modalities and objects without pixels (contours, plans) do not count as a series.
+
+    Args:
+        folder: an existing folder.
+        series: SeriesInstanceUID of the series to take, or its number ("1", "2") in the list that the error names;
+            needed only if there are several.
+
+    Returns:
+        int16 (float32 if the rescale slope is fractional), LPS, with neither metadata nor names; slices in ascending
+        position along their normal. Values are not checked.
+
+    Raises:
+        ImageError: no CT, several and none chosen, a damaged file, or slices that form no regular grid.
+    """
+    headers = _read_headers(folder)
+    chosen = _choose(_ct_series(headers, folder), series, folder).headers
+    if any(header.frames > 1 for header in chosen):
+        if len(chosen) > 1:
+            raise ImageError(
+                "The DICOM series is spread over several multi-frame files, which is not supported: export it as "
+                "single slices."
+            )
+        return _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
+    if not all(header.has_geometry for header in chosen):
+        raise ImageError(
+            "Slices of the DICOM series lack their position, orientation or pixel spacing: export the original series."
+        )
+    if len({header.size for header in chosen}) > 1:
+        raise ImageError(
+            "The slices of the DICOM series differ in their number of rows or columns: export the original axial "
+            "series alone."
+        )
+    order, grid = stack_grid([header.geometry for header in chosen])
+    image = _read_pixels(
+        [chosen[index].path for index in order], is_fractional=any(header.is_fractional for header in chosen)
+    )
+    image.SetOrigin(grid.origin)
+    image.SetSpacing(grid.spacing)
+    image.SetDirection(grid.direction)
+    return image
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, subfolders, names in os.walk(folder):
+        subfolders.sort()
+        yield from (Path(parent, name) for name in sorted(names))
+
+
+def _read_headers(folder: Path) -> list[_Header]:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    headers, damaged = [], 0
+    for path in _files(folder):
+        reader.SetFileName(str(path))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError:  # no DICOM, a DICOM object without pixels, or a damaged file
+            damaged += _is_damaged_ct(path)
+            continue
+        headers.append(_header(reader, path))
+    if damaged:
+        raise ImageError(
+            f"{damaged} DICOM CT file(s) in the folder {folder.name!r} are damaged, cut short or compressed in an "
+            "unknown way: copy or export the series again."
+        )
+    return headers
+
+
+def _is_damaged_ct(path: Path) -> bool:
+    """Whether a file that cannot be read claims to be a CT image, or is cut off before it could say what it is."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(1024)
+    except OSError:
+        return path.suffix.lower() in (".dcm", ".ima")
+    if start[128:132] != b"DICM":
+        return len(start) < 132 and path.suffix.lower() in (".dcm", ".ima")
+    # MediaStorageSOPClassUID (0002,0002) of the file meta information, which is always explicit little endian.
+    found = re.search(rb"\x02\x00\x02\x00UI(..)([0-9.]+)", start, re.DOTALL)
+    return found is None or _CT_STORAGE.fullmatch(found[2].decode("ascii")) is not None
+
+
+def _header(reader: sitk.ImageFileReader, path: Path) -> _Header:
+    def text(tag: str) -> str:
+        return _decoded(reader.GetMetaData(tag)).strip() if reader.HasMetaDataKey(tag) else ""
+
+    number = text(_NUMBER)
+    size = (*reader.GetSize(), 1, 1)[:3]
+    return _Header(
+        path=path,
+        series=text(_SERIES),
+        number=int(number) if re.fullmatch(r"-?\d+", number) else None,
+        description=_without_names(text(_DESCRIPTION), text(_PATIENT_NAME), text(_PATIENT_ID)),
+        modality=text(_MODALITY).upper(),
+        is_localizer="LOCALIZER" in text(_IMAGE_TYPE).upper(),
+        is_fractional=reader.GetPixelIDValue() in (sitk.sitkFloat32, sitk.sitkFloat64),
+        size=size,
+        has_geometry=all(text(tag) for tag in _GEOMETRY),
+        geometry=SliceGeometry.of(reader),
+    )
+
+
+def _decoded(text: str) -> str:
+    """Text of a header; bytes that are no UTF-8 arrive as surrogates, which no terminal can print: taken as Latin-1."""
+    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _without_names(description: str, *identifying: str) -> str:
+    """The description, at most 40 characters, without any word of the patient's name or identifier."""
+    for word in re.split(r"[\^\s,=_]+", " ".join(identifying)):
+        if len(word) > 1:
+            description = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", "***", description, flags=re.IGNORECASE)
+    return description[:40]
+
+
+def _ct_series(headers: list[_Header], folder: Path) -> list[_Series]:
+    """The CT series in the order in which they are listed; ImageError that says what is there instead of one."""
+    if not headers:
+        raise ImageError(
+            f"The folder {folder.name!r} holds no DICOM image: give a folder with a CT series, or an image file."
+        )
+    groups = defaultdict(list)
+    for header in headers:
+        if header.modality == "CT" and not header.is_localizer:
+            groups[header.series].append(header)
+    found = sorted((_Series(group) for group in groups.values()), key=lambda series: series.order)
+    real = [series for series in found if series.slices >= FEWEST_IMAGES]
+    if not real:
+        counts = Counter(header.modality or "no modality" for header in headers)
+        listed = ", ".join(f"{count} of {modality}" for modality, count in sorted(counts.items()))
+        raise ImageError(
+            f"The folder {folder.name!r} holds no CT series but localizers or other images ({listed}): give the folder "
+            "of a CT series."
+        )
+    return real
+
+
+def _choose(found: list[_Series], wanted: str | None, folder: Path) -> _Series:
+    if wanted is None and len(found) == 1:
+        return found[0]
+    if wanted is not None:
+        named = {str(number): series for number, series in enumerate(found, start=1)}
+        named.update({series.uid: series for series in found})
+        if wanted.strip() in named:
+            return named[wanted.strip()]
+    listed = "; ".join(
+        f"{number}: {series.headers[0].description or 'no description'}, {series.slices} slices"
+        for number, series in enumerate(found, start=1)
+    )
+    problem = f"holds {len(found)} CT series" if wanted is None else f"has no CT series {wanted!r} among {len(found)}"
+    raise ImageError(f"The folder {folder.name!r} {problem} ({listed}): choose one with --series NUMBER.")
+
+
+def _read_pixels(paths: list[Path], *, is_fractional: bool) -> sitk.Image:
+    """The voxels of these files, in this order; slab by slab, so that wide pixel types never exist for a whole scan."""
+    pixel_type = sitk.sitkFloat32 if is_fractional else sitk.sitkInt16
+    slabs = (_read_slab(paths[first : first + SLAB], pixel_type) for first in range(0, len(paths), SLAB))
+    image = next(slabs)
+    if len(paths) <= SLAB:
+        return image
+    columns, rows, filled = image.GetSize()
+    whole = sitk.Image([columns, rows, len(paths)], pixel_type)
+    whole[:, :, :filled] = image
+    for slab in slabs:
+        whole[:, :, filled : filled + slab.GetDepth()] = slab
+        filled += slab.GetDepth()
+    return whole
+
+
+def _read_slab(paths: list[Path], pixel_type: int) -> sitk.Image:
+    """One to SLAB slices, or one multi-frame file."""
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames([str(path) for path in paths])
+    reader.SetOutputPixelType(pixel_type if pixel_type == sitk.sitkFloat32 else sitk.sitkInt32)
+    try:
+        slab = reader.Execute()
+    except RuntimeError as error:
+        raise ImageError(
+            "The pixels of the DICOM series cannot be read because a file is damaged or compressed in an unknown way: "
+            "copy or export the series again."
+        ) from error
+    return slab if pixel_type == sitk.sitkFloat32 else sitk.Clamp(slab, pixel_type, *INT16_RANGE)

@@ -1,0 +1,158 @@
+"""Run a network: Keras (TensorFlow) or OpenVINO, with the same answers.
+
+An engine maps tiles to class probabilities. The heavy packages load when an engine is opened, not before.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+
+from .bundle import Bundle, NetworkSpec
+from .errors import BundleError, EngineError
+from .networks import build_network
+
+ENGINES = ("auto", "openvino", "keras")
+
+
+class Engine(Protocol):
+    """What inference needs of an engine."""
+
+    name: str
+
+    def probabilities(self, tile: np.ndarray) -> np.ndarray:
+        """float32 (z, y, x, channels) -> float32 (z, y, x, classes), summing to 1 over the classes."""
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float32."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+class _CallableEngine:
+    """An engine around a function from a batch of tiles to logits."""
+
+    def __init__(self, name: str, logits: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.name = name
+        self._logits = logits
+
+    def probabilities(self, tile: np.ndarray) -> np.ndarray:
+        return softmax(np.asarray(self._logits(tile[np.newaxis]), dtype=np.float32)[0])
+
+
+def installed_engines() -> list[str]:
+    """Names of the engines whose packages are installed, the faster one first."""
+    packages = {"openvino": ("openvino",), "keras": ("keras", "tensorflow")}
+    return [name for name, needed in packages.items() if all(importlib.util.find_spec(package) for package in needed)]
+
+
+def open_engine(bundle: Bundle, spec: NetworkSpec, engine: str = "auto") -> Engine:
+    """Open a network of a bundle.
+
+    Args:
+        bundle: a verified bundle.
+        spec: one of its networks.
+        engine: "auto" (the fastest that is installed and that the bundle serves), "openvino" or "keras".
+
+    Raises:
+        EngineError: the engine is unknown or not installed.
+        BundleError: the weights do not fit the network.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"The engine '{engine}' is unknown; choose one of {', '.join(ENGINES)}.")
+    usable = [name for name in installed_engines() if name != "openvino" or spec.openvino]
+    if engine == "auto":
+        if not usable:
+            raise EngineError("No engine is installed: pip install tensorflow-cpu keras, or pip install openvino.")
+        engine = usable[0]
+    if engine not in usable:
+        if engine == "openvino" and not spec.openvino:
+            raise EngineError(f"The bundle '{bundle.name}' holds no OpenVINO model; use the engine keras.")
+        needed = {"openvino": "openvino", "keras": "tensorflow-cpu keras"}[engine]
+        raise EngineError(f"The engine '{engine}' is not installed: pip install {needed}.")
+    return {"openvino": _open_openvino, "keras": _open_keras}[engine](bundle, spec)
+
+
+def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    content = bundle.read(spec.weights)
+    # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
+    with _dtype_policy(keras, "float32"):
+        model = build_network(spec.network, tile=spec.tile, config=spec.config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.weights.h5"
+        path.write_bytes(content)
+        refuse_unsafe_hdf5(path, bundle.name)
+        try:
+            model.load_weights(path)
+        except (ValueError, KeyError, OSError) as error:
+            raise BundleError(f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network.") from error
+    return _CallableEngine("keras", model.predict_on_batch)
+
+
+class _dtype_policy:
+    """Keras' global dtype policy for the length of a block."""
+
+    def __init__(self, keras, name: str) -> None:
+        self._config, self._name = keras.config, name
+
+    def __enter__(self) -> None:
+        self._before = self._config.dtype_policy()
+        self._config.set_dtype_policy(self._name)
+
+    def __exit__(self, *_) -> None:
+        self._config.set_dtype_policy(self._before)
+
+
+def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
+    """Refuse a weights file that is a whole model (it may hold Lambda layers) or that links to other files."""
+    import h5py
+
+    def visit(group) -> None:
+        for key in group:
+            link = group.get(key, getlink=True)
+            if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+                raise BundleError(f"The weights of the bundle '{bundle_name}' link to another file: not safe to load.")
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                visit(item)
+            elif item.external or item.dtype.hasobject:
+                raise BundleError(f"The weights of the bundle '{bundle_name}' hold more than numbers: not safe to load.")
+
+    try:
+        with h5py.File(path, "r") as file:
+            if "model_config" in file.attrs:
+                raise BundleError(
+                    f"The bundle '{bundle_name}' holds a whole Keras model, which may carry code; only weights are loaded."
+                )
+            visit(file)
+    except OSError as error:
+        raise BundleError(f"The weights of the bundle '{bundle_name}' are no readable HDF5 file.") from error
+
+
+def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
+    import openvino
+
+    assert spec.openvino is not None
+    xml = bundle.read(spec.openvino)
+    weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
+    core = openvino.Core()
+    try:
+        model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
+        compiled = core.compile_model(
+            model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        )
+    except RuntimeError as error:
+        raise BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded.") from error
+    if tuple(compiled.input(0).shape)[1:4] != spec.tile:
+        raise BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' has another tile size.")
+    return _CallableEngine("openvino", lambda batch: compiled(batch)[0])

@@ -1,0 +1,206 @@
+"""Reading and writing images. What is read is checked: a whole file, and a CT in Hounsfield units on a sound grid."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .atomic import atomic_path
+from .ct_checks import check_ct, check_grid, check_kind, slabs
+from .dicom_series import INT16_RANGE, read_dicom_folder
+from .errors import ImageError, OutputError
+
+__all__ = ["check_ct", "read_image", "write_image"]
+
+#: Formats that are one file each: a pair (.mhd and .raw) could not be renamed into place at once.
+WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
+#: More than four times the largest CT there is; a damaged header may claim anything.
+MOST_VOXELS = 2**30
+_MODALITY, _SERIES = "0008|0060", "0020|000e"
+_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
+
+
+def read_image(path: str | Path, *, series: str | None = None) -> sitk.Image:
+    """Read a head-and-neck CT and check it with `check_ct`.
+
+    Args:
+        path: a file that SimpleITK reads (NIfTI, NRRD, MHA, multi-frame DICOM), or a folder in which, or below which,
+            there are the files of a DICOM series.
+        series: which series of the folder to take, if it holds several: its SeriesInstanceUID, or its number ("1")
+            in the list that the error gives.
+
+    Returns:
+        Three-dimensional scalar image, LPS, mm: int16 (values outside its range are clamped), or float32 if values
+        are fractional. It carries no metadata, so nothing of the patient can leak from it into a result.
+
+    Raises:
+        ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_ct` objects.
+    """
+    path = Path(path)
+    with _quiet_itk():
+        if path.is_dir():
+            image = read_dicom_folder(path, series)
+        elif series is not None:
+            raise ImageError(f"A series can only be chosen in a DICOM folder, and {path.name!r} is none: leave it out.")
+        else:
+            image = _read_file(path)
+        check_ct(image)
+        return _compact(image)
+
+
+def write_image(image: sitk.Image, path: str | Path) -> None:
+    """Write an image, whole or not at all, compressed where the format can be.
+
+    Args:
+        image: any image.
+        path: ends in .nii.gz, .nii, .nrrd or .mha; an existing file is replaced.
+
+    Raises:
+        OutputError: another ending, or the file cannot be written there (no permission, no space, no folder).
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(WRITABLE):
+        raise OutputError(f"{path.name!r} has no ending of an image format: choose one of {', '.join(WRITABLE)}.")
+    with atomic_path(path) as temporary, _quiet_itk():
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            if path.name.lower().endswith((".nii", ".nii.gz")):
+                _check_nifti_whole(temporary, _opened(temporary))
+        except (RuntimeError, ImageError) as error:
+            raise OutputError(
+                f"{path} cannot be written: check that the folder allows it and that there is space left."
+            ) from error
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """Without ITK's warnings on the terminal."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _read_file(path: Path) -> sitk.Image:
+    _check_there(path)
+    reader = _opened(path)
+    if reader.HasMetaDataKey(_MODALITY):
+        _check_dicom_file(path, reader)
+    if reader.HasMetaDataKey("nifti_type"):
+        _check_nifti_header(path, reader)
+    size, dimension = reader.GetSize(), reader.GetDimension()
+    if any(length != 1 for length in size[3:]):
+        raise ImageError(
+            f"{path.name!r} has {dimension} dimensions ({' x '.join(map(str, size))}), so it is a time series or a "
+            "stack of images: give one three-dimensional CT."
+        )
+    check_kind(min(dimension, 3), reader.GetNumberOfComponents(), reader.GetPixelIDValue())
+    check_grid(size[:3], reader.GetSpacing()[:3], np.reshape(reader.GetDirection(), (dimension, -1))[:3, :3])
+    if math.prod(size) > MOST_VOXELS:
+        raise ImageError(
+            f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
+        )
+    if reader.HasMetaDataKey("nifti_type"):
+        _check_nifti_whole(path, reader)
+    if dimension > 3:
+        reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
+    if reader.GetPixelIDValue() == sitk.sitkFloat64:
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise ImageError(f"{path.name!r} is damaged or cut short: copy or export it again.") from error
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    return image
+
+
+def _check_there(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path.name!r} does not exist: check the path.") from error
+    except OSError as error:
+        raise ImageError(f"{path.name!r} cannot be opened ({error.strerror}): check that you may read it.") from error
+    if is_empty:
+        raise ImageError(f"{path.name!r} is an empty file: copy or export it again.")
+
+
+def _opened(path: Path) -> sitk.ImageFileReader:
+    """A reader that has read the header."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise ImageError(
+                f"The axes of {path.name!r} are not at right angles (sheared, as by a tilted gantry): resample it to a "
+                "grid with right angles, or convert it from DICOM again."
+            ) from error
+        raise ImageError(
+            f"{path.name!r} is no image in a format that can be read, or it is damaged: give a DICOM folder or a "
+            "NIfTI, NRRD or MetaImage file."
+        ) from error
+    return reader
+
+
+def _check_dicom_file(path: Path, reader: sitk.ImageFileReader) -> None:
+    modality = reader.GetMetaData(_MODALITY).strip()
+    if modality != "CT":
+        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a CT.")
+    if math.prod(reader.GetSize()[2:]) == 1:
+        raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
+
+
+def _check_nifti_header(path: Path, reader: sitk.ImageFileReader) -> None:
+    """ITK reads these without a word, although it has to guess."""
+    if reader.GetMetaData("nifti_type") != "1":
+        raise ImageError(f"{path.name!r} is a pair of header and data file: save it as one .nii.gz file.")
+    if reader.GetMetaData("qform_code") == reader.GetMetaData("sform_code") == "0":
+        raise ImageError(
+            f"{path.name!r} states no orientation (qform_code and sform_code are 0), so that left and right cannot be "
+            "told apart: convert it from DICOM again."
+        )
+
+
+def _check_nifti_whole(path: Path, reader: sitk.ImageFileReader) -> None:
+    """ITK reads a damaged or shortened NIfTI file without an error, its voxels being arbitrary: hence this pass."""
+    voxels = math.prod(int(reader.GetMetaData(f"dim[{axis}]")) for axis in range(1, 8))
+    bits = voxels * int(reader.GetMetaData("bitpix"))
+    expected = int(float(reader.GetMetaData("vox_offset"))) + math.ceil(bits / 8)
+    found = 0
+    try:
+        with path.open("rb") as raw:
+            is_compressed = raw.read(2) == b"\x1f\x8b"
+        if is_compressed:
+            buffer = bytearray(2**20)
+            with gzip.open(path, "rb") as file:
+                while count := file.readinto(buffer):
+                    found += count
+        else:
+            found = path.stat().st_size
+    except (OSError, EOFError, zlib.error):
+        found = 0
+    if found < expected:
+        raise ImageError(f"{path.name!r} is damaged or cut short: copy or export it again.")
+
+
+def _compact(image: sitk.Image) -> sitk.Image:
+    """int16 if all values are whole, else float32; values must be finite."""
+    pixel_type = image.GetPixelIDValue()
+    if pixel_type == sitk.sitkInt16:
+        return image
+    if pixel_type in _FLOATS and not all(np.array_equal(slab, np.rint(slab)) for slab in slabs(image)):
+        return sitk.Cast(image, sitk.sitkFloat32)
+    return sitk.Clamp(image, sitk.sitkInt16, *INT16_RANGE)

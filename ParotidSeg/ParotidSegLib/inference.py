@@ -1,0 +1,126 @@
+"""Class probabilities of a region: tiles, Gaussian blending, and the mirrored pass with the glands swapped back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+
+from .engines import Engine
+from .structures import LEFT_PAROTID, RIGHT_PAROTID
+
+#: Tiles of a larger region overlap by half.
+OVERLAP = 0.5
+#: Standard deviation of the blending weight, in tile edges.
+BLENDING_SIGMA = 0.25
+
+
+def tile_starts(length: int, tile: int) -> list[int]:
+    """First voxels of the tiles along an axis: evenly spread, overlapping by at least half, mirror-symmetric in number."""
+    if length <= tile:
+        return [0]
+    count = int(np.ceil((length - tile) / (tile * (1.0 - OVERLAP)))) + 1
+    return [int(round(start)) for start in np.linspace(0, length - tile, count)]
+
+
+def blending_weight(tile: Sequence[int]) -> np.ndarray:
+    """Gaussian weight of a tile's voxels, float32 (z, y, x), 1 in the middle and never 0."""
+    weight = np.ones(tuple(tile), np.float32)
+    for axis, edge in enumerate(tile):
+        distance = (np.arange(edge) - (edge - 1) / 2.0) / (BLENDING_SIGMA * edge)
+        profile = np.exp(-0.5 * distance**2).astype(np.float32)
+        weight *= profile.reshape([-1 if i == axis else 1 for i in range(3)])
+    return np.maximum(weight, 1e-4)
+
+
+def tiled_probabilities(
+    engine: Engine,
+    image: np.ndarray,
+    tile: Sequence[int],
+    *,
+    empty_below: float | None = None,
+    advance: Callable[[float], None] = lambda fraction: None,
+) -> np.ndarray:
+    """Run the engine over a region at the tile size that it was trained with.
+
+    Args:
+        engine: the network.
+        image: normalised input, float32 (z, y, x).
+        tile: the network's tile (z, y, x).
+        empty_below: tiles without any value above this are background and are not run.
+        advance: called with the finished fraction, 0..1.
+
+    Returns:
+        float32 (z, y, x, classes).
+    """
+    shape = image.shape
+    # A region smaller than the tile is padded with the lowest value (air), equally on both sides.
+    padding = [(max(0, t - n) // 2, max(0, t - n) - max(0, t - n) // 2) for n, t in zip(shape, tile, strict=True)]
+    padded = np.pad(image, padding, constant_values=-1.0)
+    starts = list(product(*(tile_starts(n, t) for n, t in zip(padded.shape, tile, strict=True))))
+    weight = blending_weight(tile)[..., np.newaxis]
+    total: np.ndarray | None = None
+    weights = np.zeros((*padded.shape, 1), np.float32)
+    for done, start in enumerate(starts, start=1):
+        window = tuple(slice(first, first + edge) for first, edge in zip(start, tile, strict=True))
+        piece = padded[window]
+        if empty_below is not None and piece.max() <= empty_below and total is not None:
+            probabilities = np.zeros((*piece.shape, total.shape[-1]), np.float32)
+            probabilities[..., 0] = 1.0
+        else:
+            probabilities = engine.probabilities(piece[..., np.newaxis])
+        if total is None:
+            total = np.zeros((*padded.shape, probabilities.shape[-1]), np.float32)
+        total[window] += weight * probabilities
+        weights[window] += weight
+        advance(done / len(starts))
+    assert total is not None
+    inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, shape, strict=True))
+    return (total / weights)[inner]
+
+
+def mirrored(array: np.ndarray) -> np.ndarray:
+    """The left-right mirror image: the x axis (third of (z, y, x, …)) reversed."""
+    return array[:, :, ::-1]
+
+
+def swapped(probabilities: np.ndarray) -> np.ndarray:
+    """The channels of the right and the left gland exchanged; (z, y, x, classes)."""
+    order = list(range(probabilities.shape[-1]))
+    right, left = RIGHT_PAROTID.label, LEFT_PAROTID.label
+    order[right], order[left] = left, right
+    return probabilities[..., order]
+
+
+def region_probabilities(
+    engine: Engine,
+    image: np.ndarray,
+    tile: Sequence[int],
+    *,
+    mirror: bool = True,
+    advance: Callable[[float], None] = lambda fraction: None,
+) -> np.ndarray:
+    """Class probabilities of a region, averaged over the image and its mirror image.
+
+    With `mirror` the result g obeys g(flip(x)) = swap(flip(g(x))) exactly, for any network: the mirrored pass covers
+    the whole region, and the glands change places with the image.
+
+    Args:
+        engine: the network.
+        image: normalised input, float32 (z, y, x); x rises to the patient's left.
+        tile: the network's tile (z, y, x).
+        mirror: whether the mirrored pass is run.
+        advance: called with the finished fraction, 0..1.
+
+    Returns:
+        float32 (z, y, x, classes).
+    """
+    passes = 2 if mirror else 1
+    straight = tiled_probabilities(engine, image, tile, advance=lambda f: advance(f / passes))
+    if not mirror:
+        return straight
+    flipped = tiled_probabilities(
+        engine, np.ascontiguousarray(mirrored(image)), tile, advance=lambda f: advance((1.0 + f) / 2.0)
+    )
+    return (straight + swapped(mirrored(flipped))) / 2.0

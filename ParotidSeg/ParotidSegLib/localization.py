@@ -1,0 +1,92 @@
+"""Where are the glands? A small network looks at the whole scan on a coarse grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from .anatomy import TYPICAL_DISTANCE_MM, choose_pair, pieces
+from .bundle import NetworkSpec
+from .engines import Engine
+from .errors import ImageError
+from .inference import tiled_probabilities
+from .preprocessing import Grid, sample_whole
+from .structures import LEFT_PAROTID, RIGHT_PAROTID
+
+#: The region reaches this far from the middle of each gland, (x, y, z) in mm.
+HALF_EXTENT_MM = (30.0, 42.0, 36.0)
+#: A gland of which the coarse network sees less than this is not there.
+LEAST_ML = 1.0
+
+
+@dataclass(frozen=True)
+class Location:
+    """Middles of the glands, (x, y, z) in mm, LPS; None for one that was not found."""
+
+    right: np.ndarray | None
+    left: np.ndarray | None
+
+    @property
+    def expected(self) -> tuple[np.ndarray, np.ndarray]:
+        """Middles of the right and left gland, a missing one put where it should lie."""
+        across = np.array([TYPICAL_DISTANCE_MM, 0.0, 0.0])
+        right, left = self.right, self.left
+        if right is None and left is not None:
+            right = left - across
+        if left is None and right is not None:
+            left = right + across
+        assert right is not None and left is not None
+        return right, left
+
+
+def locate(
+    image: sitk.Image,
+    engine: Engine,
+    spec: NetworkSpec,
+    *,
+    advance: Callable[[float], None] = lambda fraction: None,
+) -> Location:
+    """Find the glands in a scan.
+
+    Args:
+        image: a CT in HU, any orientation.
+        engine: the opened locator network.
+        spec: its description.
+        advance: called with the finished fraction, 0..1.
+
+    Raises:
+        ImageError: there is no parotid gland in the scan.
+    """
+    hounsfield, grid = sample_whole(image, spec.preprocessing.spacing)
+    normalised = spec.preprocessing.normalise(hounsfield)
+    probabilities = tiled_probabilities(engine, normalised, spec.tile, empty_below=-0.9, advance=advance)
+    geometry = grid.image(np.zeros(grid.shape, np.uint8))
+    candidates = []
+    for structure in (RIGHT_PAROTID, LEFT_PAROTID):
+        probability = probabilities[..., structure.label]
+        candidates.append(pieces(probability > 0.5, probability, geometry, least_ml=LEAST_ML))
+    right, left = choose_pair(*candidates)
+    if right is None and left is None:
+        raise ImageError("No parotid gland was found in the scan: is it a CT of the head and neck?")
+    return Location(right.centroid if right else None, left.centroid if left else None)
+
+
+def region_around(location: Location, spec: NetworkSpec, widening: Sequence[float] = (0.0, 0.0, 0.0)) -> Grid:
+    """The grid on which the segmenting network works: both glands and a margin, at least one tile.
+
+    Args:
+        location: middles of the glands.
+        spec: the segmenting network.
+        widening: extra reach beyond the glands in mm, (x, y, z).
+    """
+    middles = np.array(location.expected)
+    reach = np.array(HALF_EXTENT_MM) + np.array(widening)
+    low, high = middles.min(axis=0) - reach, middles.max(axis=0) + reach
+    spacing, tile = spec.preprocessing.spacing, spec.tile
+    extent = (high - low)[::-1]
+    size = [max(t, math.ceil(e / s - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
+    return Grid.centred((low + high) / 2.0, spacing, size)

@@ -1,0 +1,37 @@
+"""The networks that a recipe or a bundle can name, and nothing else: a bundle never brings code of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import BundleError
+from .attention_unet import attention_unet
+from .residual_unet import residual_unet
+
+REGISTRY: dict[str, Callable] = {
+    "residual_unet": residual_unet,
+    "attention_unet": attention_unet,
+}
+
+
+def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any]):
+    """Build a network from its registered name.
+
+    Args:
+        name: key of REGISTRY.
+        tile: input size in voxels, (z, y, x) or (y, x).
+        config: keyword arguments of the network's function.
+
+    Returns:
+        An untrained keras.Model that gives logits.
+
+    Raises:
+        BundleError: the name is unknown or the configuration does not fit.
+    """
+    if name not in REGISTRY:
+        raise BundleError(f"The network '{name}' is unknown; this version knows {', '.join(sorted(REGISTRY))}.")
+    try:
+        return REGISTRY[name](tile=tuple(tile), **config)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"The configuration of the network '{name}' does not fit: {error}.") from error

@@ -1,0 +1,120 @@
+"""The files of one result: where they go, and that they appear together or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from .errors import OutputError
+from .export import segmentation_suffix, write_json, write_segmentation
+from .segmentation import Segmentation
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Paths of one result; None for what is not wanted."""
+
+    labels: Path
+    preview: Path | None
+    report: Path | None
+
+    @classmethod
+    def plan(cls, output: Path, *, preview: Path | None, report: Path | None, draw: bool = True) -> Outputs:
+        """Decide the paths.
+
+        Args:
+            output: a file whose suffix names a format: the picture goes beside it, a report only where asked for;
+                or a folder: it gets parotids.seg.nrrd, parotids.png and report.json.
+            preview, report: paths that were asked for.
+            draw: whether a picture is wanted at all.
+
+        Raises:
+            OutputError: the suffix is no format, or the place cannot be written.
+        """
+        if output.suffix and not output.is_dir():
+            suffix = segmentation_suffix(output)
+            labels = output
+            preview = preview or output.with_name(output.name[: -len(suffix)] + ".png")
+        else:
+            labels = output / "parotids.seg.nrrd"
+            preview = preview or output / "parotids.png"
+            report = report or output / "report.json"
+        planned = cls(labels, preview if draw else None, report)
+        for path in planned.paths:
+            _refuse_unwritable(path)
+        return planned
+
+    @property
+    def paths(self) -> list[Path]:
+        """All wanted paths."""
+        return [path for path in (self.labels, self.preview, self.report) if path is not None]
+
+    def write(self, image: sitk.Image, result: Segmentation) -> None:
+        """Write all files; if one fails, or the run is ended, none stays, nor a folder made for them.
+
+        Args:
+            image: the scan, for the picture.
+            result: its segmentation; the time of writing is added to its timings.
+
+        Raises:
+            OutputError: one sentence that says which file cannot be written and why.
+        """
+        started = time.perf_counter()
+        with _staged(self.paths) as staged:
+            write_segmentation(result.labels, staged[self.labels])
+            if self.preview:
+                from .preview import draw_preview
+
+                draw_preview(image, result.labels, staged[self.preview])
+            result.timings["write"] = time.perf_counter() - started
+            if self.report:
+                write_json(result.report(), staged[self.report])
+
+
+def _existing_ancestor(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Say before the work, not after it, that its result has no place."""
+    ancestor = _existing_ancestor(path)
+    if not ancestor.is_dir():
+        raise OutputError(f"{path} cannot be written: {ancestor} is a file, not a folder.")
+    if not os.access(ancestor, os.W_OK):
+        raise OutputError(f"{path} cannot be written: you have no permission to write in {ancestor}.")
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: there is a folder of that name.")
+
+
+@contextmanager
+def _staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
+    """Places for files under their final names, in hidden folders beside the targets; moved together at the end.
+
+    Whatever ends the block early, the hidden folders vanish, and with them the folders that were made for the targets.
+    """
+    made = [parent for path in paths for parent in path.absolute().parents if not parent.exists()]
+    try:
+        with ExitStack() as folders:
+            hidden: dict[Path, Path] = {}
+            for parent in dict.fromkeys(path.absolute().parent for path in paths):
+                parent.mkdir(parents=True, exist_ok=True)
+                temporary = tempfile.TemporaryDirectory(dir=parent, prefix=".parotidseg-")
+                hidden[parent] = Path(folders.enter_context(temporary))
+            staged = {path: hidden[path.absolute().parent] / path.name for path in paths}
+            yield staged
+            for path, temporary_path in staged.items():
+                os.replace(temporary_path, path)
+    except BaseException as error:
+        for folder in sorted(set(made), key=lambda folder: -len(folder.parts)):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise OutputError(f"The result cannot be written: {error.strerror or error}.") from error
+        raise

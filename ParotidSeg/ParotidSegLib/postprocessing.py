@@ -1,0 +1,68 @@
+"""From probabilities on the scan's own voxels to one piece per gland, on its own side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from .anatomy import choose_pair, pieces
+from .structures import PAROTIDS
+
+#: Specks below this are no candidates for a gland.
+LEAST_ML = 0.5
+
+
+@dataclass(frozen=True)
+class Glands:
+    """The chosen pieces.
+
+    Attributes:
+        labels: uint8 (z, y, x), 0, 1 (right), 2 (left).
+        confidence: mean probability inside each gland that was found, by label.
+        dropped_ml: volume of the pieces that were taken away from each gland, by label.
+    """
+
+    labels: np.ndarray
+    confidence: dict[int, float]
+    dropped_ml: dict[int, float]
+
+
+def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Glands:
+    """Label the voxels, and keep one piece per gland: the two that lie like a pair.
+
+    Args:
+        probabilities: float32 (z, y, x, 2), right and left gland; the background has the rest.
+        geometry: an image on the same voxels; only its geometry is used.
+    """
+    voxel_ml = float(np.prod(geometry.GetSpacing())) / 1000.0
+    background = 1.0 - probabilities.sum(axis=-1)
+    candidates = []
+    masks = []
+    for channel in range(len(PAROTIDS)):
+        own, other = probabilities[..., channel], probabilities[..., 1 - channel]
+        mask = (own > background) & (own > other)
+        masks.append(mask)
+        candidates.append(pieces(mask, own, geometry, least_ml=LEAST_ML))
+    chosen = choose_pair(*candidates)
+    labels = np.zeros(background.shape, np.uint8)
+    confidence, dropped = {}, {}
+    for channel, (structure, piece) in enumerate(zip(PAROTIDS, chosen, strict=True)):
+        kept = piece.mask if piece else np.zeros_like(masks[channel])
+        dropped[structure.label] = float((masks[channel] & ~kept).sum()) * voxel_ml
+        if piece:
+            filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(kept.astype(np.uint8)))) > 0
+            labels[filled & (labels == 0)] = structure.label
+            confidence[structure.label] = float(probabilities[..., channel][kept].mean())
+    return Glands(labels, confidence, dropped)
+
+
+def touched_axes(labels: np.ndarray) -> tuple[bool, bool, bool]:
+    """Whether a mask reaches the first or last plane of its array along (x, y, z)."""
+    occupied = labels > 0
+    touched = []
+    for axis in (2, 1, 0):
+        planes = np.moveaxis(occupied, axis, 0)
+        touched.append(bool(planes[0].any() or planes[-1].any()))
+    return touched[0], touched[1], touched[2]

@@ -1,0 +1,274 @@
+"""From a scan to the grid and intensities of a network, and back: the same code for training and for inference.
+
+Everything is done in physical space. A network sees an axis-aligned grid in patient coordinates (LPS), whatever the
+orientation of the scan; the smoothing before a coarser grid, the interpolation and the intensity window are stated by
+one small frozen dataclass that a bundle stores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+AIR_HU = -1024.0
+#: Full width at half maximum of a Gaussian, in standard deviations.
+_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
+#: Below this many voxels a Gaussian changes nothing that interpolation does not blur anyway.
+_SMALLEST_SIGMA = 0.2
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a network wants its input.
+
+    Attributes:
+        spacing: edge of a voxel in mm, (z, y, x).
+        window: lowest and highest HU; mapped to -1 and 1, values outside are clipped.
+    """
+
+    spacing: tuple[float, float, float]
+    window: tuple[float, float] = (-200.0, 300.0)
+
+    def normalise(self, hounsfield: np.ndarray) -> np.ndarray:
+        """HU, any shape, to float32 in -1..1."""
+        low, high = self.window
+        return ((np.clip(hounsfield, low, high) - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An axis-aligned grid in patient space.
+
+    Attributes:
+        origin: centre of the first voxel in mm, LPS, (x, y, z).
+        spacing: edge of a voxel in mm, (x, y, z).
+        size: voxels, (x, y, z).
+    """
+
+    origin: tuple[float, float, float]
+    spacing: tuple[float, float, float]
+    size: tuple[int, int, int]
+
+    @classmethod
+    def centred(cls, centre: Sequence[float], spacing_zyx: Sequence[float], size_zyx: Sequence[int]) -> Grid:
+        """The grid of this spacing and size (both z, y, x) whose middle lies at `centre` (x, y, z in mm)."""
+        spacing = tuple(float(edge) for edge in reversed(spacing_zyx))
+        size = tuple(int(edge) for edge in reversed(size_zyx))
+        origin = tuple(c - (n - 1) / 2.0 * s for c, n, s in zip(centre, size, spacing, strict=True))
+        return cls(origin, spacing, size)
+
+    @classmethod
+    def covering(cls, image: sitk.Image, spacing_zyx: Sequence[float]) -> Grid:
+        """The smallest grid of this spacing (z, y, x) that covers the whole image, centred on it."""
+        low, high = physical_bounds(image)
+        size_zyx = [
+            max(1, math.ceil((h - lo) / s - 1e-6))
+            for lo, h, s in zip(reversed(low), reversed(high), spacing_zyx, strict=True)
+        ]
+        return cls.centred((low + high) / 2.0, spacing_zyx, size_zyx)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of an array on this grid, (z, y, x)."""
+        return self.size[2], self.size[1], self.size[0]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Middle of the grid in mm, (x, y, z)."""
+        return np.array([o + (n - 1) / 2.0 * s for o, n, s in zip(self.origin, self.size, self.spacing, strict=True)])
+
+    @property
+    def corners(self) -> np.ndarray:
+        """The eight outermost voxel centres in mm, shape (8, 3), (x, y, z)."""
+        last = [o + (n - 1) * s for o, n, s in zip(self.origin, self.size, self.spacing, strict=True)]
+        return np.array(np.meshgrid(*zip(self.origin, last, strict=True))).reshape(3, 8).T
+
+    def image(self, array: np.ndarray) -> sitk.Image:
+        """The array (z, y, x) as an image on this grid."""
+        image = sitk.GetImageFromArray(array)
+        image.SetOrigin(self.origin)
+        image.SetSpacing(self.spacing)
+        return image
+
+
+def physical_bounds(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest patient coordinates (x, y, z in mm) of the image, to the outer faces of its voxels."""
+    faces = [(-0.5, n - 0.5) for n in image.GetSize()]
+    corners = [(i, j, k) for i in faces[0] for j in faces[1] for k in faces[2]]
+    points = np.array([image.TransformContinuousIndexToPhysicalPoint(corner) for corner in corners])
+    return points.min(axis=0), points.max(axis=0)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of voxels of an image: first index and size, (x, y, z)."""
+
+    index: tuple[int, int, int]
+    size: tuple[int, int, int]
+
+    def crop(self, image: sitk.Image) -> sitk.Image:
+        """That part of the image, with its geometry."""
+        return sitk.RegionOfInterest(image, self.size, self.index)
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """The same box for an array (z, y, x)."""
+        z, y, x = (slice(i, i + n) for i, n in zip(reversed(self.index), reversed(self.size), strict=True))
+        return z, y, x
+
+
+def box_around(image: sitk.Image, points: np.ndarray, margin: Sequence[float] = (0.0, 0.0, 0.0)) -> Box | None:
+    """The box of voxels of `image` that holds the physical points (n, 3) and `margin` mm along each image axis.
+
+    Returns:
+        The box, cut to the image; None if nothing of it lies inside.
+    """
+    indices = np.array([image.TransformPhysicalPointToContinuousIndex(point) for point in points.tolist()])
+    margins = np.array(margin) / np.array(image.GetSpacing())
+    first = np.maximum(np.floor(indices.min(axis=0) - margins), 0).astype(int)
+    last = np.minimum(np.ceil(indices.max(axis=0) + margins), np.array(image.GetSize()) - 1).astype(int)
+    if np.any(last < first):
+        return None
+    return Box(tuple(first.tolist()), tuple((last - first + 1).tolist()))
+
+
+def smooth_for(image: sitk.Image, spacing_zyx: Sequence[float]) -> sitk.Image:
+    """Low-pass the image before it is sampled at a coarser spacing; finer axes of the target leave it as it is.
+
+    A Gaussian along each image axis, wide enough to turn a point spread of one source voxel (full width at half
+    maximum) into one of a target voxel.
+
+    Args:
+        image: scalar image.
+        spacing_zyx: the coming spacing in mm, in patient axes (z, y, x).
+
+    Returns:
+        The image itself, or a float32 image on the same grid.
+    """
+    target = np.array(spacing_zyx[::-1], dtype=float)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    for axis, source in enumerate(image.GetSpacing()):
+        wanted = float(np.sum(direction[:, axis] ** 2 * target))
+        sigma = math.sqrt(max(0.0, wanted**2 - source**2)) / _FWHM
+        if sigma > _SMALLEST_SIGMA * source and image.GetSize()[axis] >= 4:
+            image = sitk.RecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), sigma, direction=axis)
+    return image
+
+
+def sample(
+    image: sitk.Image,
+    grid: Grid,
+    *,
+    transform: sitk.Transform | None = None,
+    outside: float = AIR_HU,
+) -> np.ndarray:
+    """Linear interpolation of the image on the grid.
+
+    Args:
+        image: scalar image, already smoothed for the grid (`smooth_for`).
+        grid: where to sample.
+        transform: maps a point of the grid to the point of the image that is read there (training draws random ones).
+        outside: value beyond the image.
+
+    Returns:
+        float32 array (z, y, x).
+    """
+    resampled = sitk.Resample(
+        image,
+        grid.size,
+        transform or sitk.Transform(),
+        sitk.sitkLinear,
+        grid.origin,
+        grid.spacing,
+        (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+        outside,
+        sitk.sitkFloat32,
+    )
+    return sitk.GetArrayFromImage(resampled)
+
+
+def sample_region(image: sitk.Image, grid: Grid) -> np.ndarray:
+    """HU of the image on the grid, float32 (z, y, x): only the part of the scan under the grid is smoothed and read."""
+    margin = [3.0 * max(grid.spacing)] * 3
+    box = box_around(image, grid.corners, margin)
+    if box is None:
+        return np.full(grid.shape, AIR_HU, np.float32)
+    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing))), grid)
+
+
+def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box] | None:
+    """Carry probabilities from a grid to the voxels of the scan under it.
+
+    Args:
+        probabilities: float32 (z, y, x, structures), background left out.
+        grid: where they lie.
+        image: the scan; only its geometry is used.
+
+    Returns:
+        float32 array (z, y, x, structures) for a box of the scan, and that box; None if the grid lies beyond the scan.
+    """
+    box = box_around(image, grid.corners)
+    if box is None:
+        return None
+    reference_origin = image.TransformIndexToPhysicalPoint(box.index)
+    carried = np.empty((*reversed(box.size), probabilities.shape[-1]), np.float32)
+    for structure in range(probabilities.shape[-1]):
+        channel = grid.image(np.ascontiguousarray(probabilities[..., structure], dtype=np.float32))
+        resampled = sitk.Resample(
+            channel,
+            box.size,
+            sitk.Transform(),
+            sitk.sitkLinear,
+            reference_origin,
+            image.GetSpacing(),
+            image.GetDirection(),
+            0.0,
+            sitk.sitkFloat32,
+        )
+        carried[..., structure] = sitk.GetArrayViewFromImage(resampled)
+    return carried, box
+
+
+def sample_whole(image: sitk.Image, spacing_zyx: Sequence[float]) -> tuple[np.ndarray, Grid]:
+    """The whole scan on a coarse patient grid.
+
+    Smoothing and thinning go axis by axis, so that only the first pass touches the scan at its full size.
+
+    Args:
+        image: scalar image.
+        spacing_zyx: the coarse spacing in mm (z, y, x).
+
+    Returns:
+        HU, float32 (z, y, x), and the grid that they lie on.
+    """
+    grid = Grid.covering(image, spacing_zyx)
+    finest_wanted = min(spacing_zyx) / 2.0
+    thinned = image
+    for axis in np.argsort(image.GetSpacing()):
+        source = image.GetSpacing()[axis]
+        if source >= finest_wanted or image.GetSize()[axis] < 4:
+            continue
+        sigma = math.sqrt(finest_wanted**2 - source**2) / _FWHM
+        if sigma > _SMALLEST_SIGMA * source:
+            thinned = sitk.RecursiveGaussian(sitk.Cast(thinned, sitk.sitkFloat32), sigma, direction=int(axis))
+        thinned = _thin(thinned, int(axis), finest_wanted)
+    return sample(smooth_for(thinned, spacing_zyx), grid), grid
+
+
+def _thin(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:
+    """Fewer voxels along one image axis, spread evenly about the middle: the same for a reversed axis."""
+    size, old = list(image.GetSize()), list(image.GetSpacing())
+    new = list(old)
+    count = max(1, math.floor(size[axis] * old[axis] / spacing))
+    new[axis] = spacing
+    first = [0.0, 0.0, 0.0]
+    first[axis] = (size[axis] - 1) / 2.0 - (count - 1) / 2.0 * spacing / old[axis]
+    size[axis] = count
+    origin = image.TransformContinuousIndexToPhysicalPoint(first)
+    return sitk.Resample(
+        image, size, sitk.Transform(), sitk.sitkLinear, origin, new, image.GetDirection(), AIR_HU, image.GetPixelID()
+    )

@@ -1,0 +1,231 @@
+"""segment(): the one way from a scan to two contours. Command line, Slicer, batch and evaluation all call it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from .bundle import Bundle, load_bundle
+from .engines import Engine, open_engine
+from .images import check_ct
+from .inference import region_probabilities
+from .localization import Location, locate, region_around
+from .postprocessing import Glands, glands_from, touched_axes
+from .preprocessing import Box, Grid, sample_back, sample_region
+from .quality import Finding, Measurement, inspect, measure
+from .structures import PAROTIDS
+from .version import __version__
+
+#: progress(stage, finished fraction of the whole, what is being done)
+Progress = Callable[[str, float, str], None]
+#: A mask that reaches the border of the region widens it by this much, (x, y, z) in mm, this often.
+WIDENING_MM = 30.0
+MOST_WIDENINGS = 3
+
+
+def no_progress(stage: str, fraction: float, message: str) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle whose networks are loaded, ready for any number of scans.
+
+    Attributes:
+        bundle: the verified bundle.
+        locator, segmenter: its opened networks.
+        loading_seconds: how long that took.
+    """
+
+    bundle: Bundle
+    locator: Engine
+    segmenter: Engine
+    loading_seconds: float
+
+
+def open_model(bundle: str | Path | Bundle = "parotid-ct", *, engine: str = "auto") -> Model:
+    """Load a bundle and its networks.
+
+    Args:
+        bundle: name of a bundle that ships, a folder or zip, or a Bundle.
+        engine: "auto", "openvino" or "keras".
+
+    Raises:
+        BundleError, EngineError: the bundle cannot be trusted or read, or the engine is not installed.
+    """
+    started = time.perf_counter()
+    verified = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    locator = open_engine(verified, verified.locator, engine)
+    segmenter = open_engine(verified, verified.segmenter, engine)
+    return Model(verified, locator, segmenter, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A result.
+
+    Attributes:
+        labels: uint8 on the exact grid of the scan; 0, 1 right, 2 left parotid (the patient's sides).
+        measurements: volume, mean HU, middle and confidence, by structure key; a gland that was not found is absent.
+        findings: what a reviewer should see, errors first.
+        timings: seconds by stage.
+        provenance: bundle, engine, versions and options; nothing of the patient.
+    """
+
+    labels: sitk.Image
+    measurements: dict[str, Measurement]
+    findings: list[Finding]
+    timings: dict[str, float]
+    provenance: dict[str, Any]
+
+    @property
+    def volumes_ml(self) -> dict[str, float]:
+        """Volume of each gland that was found, in mL, by structure key."""
+        return {key: measurement.volume_ml for key, measurement in self.measurements.items()}
+
+    def report(self) -> dict[str, Any]:
+        """Everything but the voxels, ready for JSON."""
+        return {
+            "structures": {key: asdict(measurement) for key, measurement in self.measurements.items()},
+            "findings": [asdict(finding) for finding in self.findings],
+            "timings_s": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
+            "provenance": self.provenance,
+        }
+
+
+class _Stopwatch:
+    """Seconds by stage, in order."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def segment(
+    image: sitk.Image,
+    model: Model | str | Path | Bundle = "parotid-ct",
+    *,
+    mirror: bool = True,
+    progress: Progress = no_progress,
+) -> Segmentation:
+    """Segment the right and the left parotid gland in a CT.
+
+    Args:
+        image: CT in HU, three-dimensional, any orientation and spacing.
+        model: an opened model, or what `open_model` takes.
+        mirror: also run the mirror image with the sides swapped back, and average; slower, a little better.
+        progress: called as the work goes on.
+
+    Returns:
+        The Segmentation, on the scan's own grid.
+
+    Raises:
+        ImageError: the image is no CT that can be segmented, or no gland is in it.
+        BundleError, EngineError: see `open_model`.
+    """
+    watch = _Stopwatch()
+    progress("check", 0.0, "Checking the scan")
+    with watch.stage("check"):
+        check_ct(image)
+    if not isinstance(model, Model):
+        progress("load", 0.02, "Loading the model")
+        model = open_model(model)
+        watch.seconds["load"] = model.loading_seconds
+    progress("locate", 0.15, "Looking for the glands")
+    with watch.stage("locate"):
+        location = locate(
+            image,
+            model.locator,
+            model.bundle.locator,
+            advance=lambda fraction: progress("locate", 0.15 + 0.25 * fraction, "Looking for the glands"),
+        )
+    probabilities, grid, widenings = _segment_region(image, location, model, mirror, watch, progress)
+    progress("restore", 0.85, "Carrying the contours to the scan")
+    with watch.stage("restore"):
+        glands, box = _restore(probabilities[..., 1:], grid, image)
+        labels = _full_labels(glands, box, image)
+    progress("quality", 0.95, "Checking the result")
+    with watch.stage("quality"):
+        measurements = measure(glands, box, image)
+        findings = inspect(glands, box, image, measurements)
+    progress("done", 1.0, "Done")
+    options = {"mirror": mirror, "widenings": widenings}
+    return Segmentation(labels, measurements, findings, watch.seconds, _provenance(model, image, options))
+
+
+def _segment_region(
+    image: sitk.Image, location: Location, model: Model, mirror: bool, watch: _Stopwatch, progress: Progress
+) -> tuple[np.ndarray, Grid, int]:
+    """Probabilities of the region around the glands, widened as often as a mask touches its border."""
+    spec = model.bundle.segmenter
+    widening = np.zeros(3)
+    for attempt in range(MOST_WIDENINGS + 1):
+        grid = region_around(location, spec, widening.tolist())
+        message = "Drawing the contours" if attempt == 0 else "Drawing the contours again, in a wider region"
+        progress("segment", 0.40, message)
+        with watch.stage("prepare"):
+            normalised = spec.preprocessing.normalise(sample_region(image, grid))
+        with watch.stage("segment"):
+            probabilities = region_probabilities(
+                model.segmenter,
+                normalised,
+                spec.tile,
+                mirror=mirror,
+                advance=lambda fraction, text=message: progress("segment", 0.40 + 0.45 * fraction, text),
+            )
+        labels = glands_from(probabilities[..., 1:], grid.image(normalised)).labels
+        touched = np.array(touched_axes(labels))
+        if not touched.any():
+            return probabilities, grid, attempt
+        widening = widening + touched * WIDENING_MM
+    return probabilities, grid, MOST_WIDENINGS
+
+
+def _restore(gland_probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[Glands, Box]:
+    carried = sample_back(gland_probabilities, grid, image)
+    if carried is None:
+        empty = Box((0, 0, 0), (1, 1, 1))
+        return Glands(np.zeros((1, 1, 1), np.uint8), {}, {s.label: 0.0 for s in PAROTIDS}), empty
+    probabilities, box = carried
+    geometry = sitk.Image(box.size, sitk.sitkUInt8)
+    geometry.SetSpacing(image.GetSpacing())
+    geometry.SetDirection(image.GetDirection())
+    geometry.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
+    return glands_from(probabilities, geometry), box
+
+
+def _full_labels(glands: Glands, box: Box, image: sitk.Image) -> sitk.Image:
+    """The labels on the grid of the scan: allocated once, the box pasted in."""
+    labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
+    labels.CopyInformation(image)
+    return sitk.Paste(labels, sitk.GetImageFromArray(glands.labels), box.size, (0, 0, 0), box.index)
+
+
+def _provenance(model: Model, image: sitk.Image, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "software": {
+            "parotidseg": __version__,
+            "python": platform.python_version(),
+            "SimpleITK": sitk.Version_VersionString(),
+            "numpy": np.__version__,
+        },
+        "bundle": {"name": model.bundle.name, "version": model.bundle.version, "sha256": model.bundle.sha256},
+        "engine": model.segmenter.name,
+        "options": options,
+        "scan": {"size": list(image.GetSize()), "spacing_mm": list(image.GetSpacing())},
+    }

@@ -1,0 +1,5 @@
+"""The version, stated here alone: the package's metadata, provenance records and reports read it."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

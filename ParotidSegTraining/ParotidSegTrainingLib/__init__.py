@@ -1,0 +1,1 @@
+"""Training, evaluation and agreement statistics for ParotidSeg."""

@@ -1,0 +1,186 @@
+"""From finished runs to a bundle that `parotidseg segment` and the Slicer panel run as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ParotidSegLib.bundle import SCHEMA, load_bundle
+from ParotidSegLib.errors import DataError, OutputError
+from ParotidSegLib.networks import build_network
+from ParotidSegLib.structures import PAROTIDS
+
+from . import recipe as recipes
+from .recipe import Recipe
+
+INTENDED_USE = (
+    "Draft contours of the parotid glands in head-and-neck CT of adults, for review and correction by a clinician; "
+    "for research. Not a medical device, not for use without review, not for other modalities, children, or patients "
+    "after parotidectomy."
+)
+
+
+def make_bundle(
+    output: Path,
+    *,
+    name: str,
+    version: str,
+    segmenter_run: Path,
+    locator_run: Path,
+    choice: str,
+    training: Mapping[str, Any],
+    description: str,
+    licence: str = "MIT",
+) -> Path:
+    """Write a bundle from a segmenter's and a locator's run folder.
+
+    Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO is
+    installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads.
+
+    Args:
+        output: folder of the bundle.
+        name, version, description, licence: of the bundle.
+        segmenter_run, locator_run: run folders of `trainer.fit`.
+        choice: which weights of the segmenter: "hybrid", "best_dice" or "last".
+        training: what is said about the data.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: a run folder has no such weights.
+        OutputError: the folder cannot be written.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
+        folder = Path(temporary) / output.name
+        folder.mkdir()
+        networks = {}
+        for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
+            networks[role] = _export_network(folder, run, role, weights)
+        card = output / "MODEL_CARD.md"
+        if card.is_file():
+            shutil.copy(card, folder)
+        data = {
+            "schema": SCHEMA,
+            "name": name,
+            "version": version,
+            "description": description,
+            "intended_use": INTENDED_USE,
+            "licence": licence,
+            "structures": [_json_ready(asdict(structure)) for structure in PAROTIDS],
+            **networks,
+            "training": {**training, "weights": choice, "epochs": _history(segmenter_run)},
+            "validation": {},
+            "files": _hashes(folder),
+        }
+        (folder / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        load_bundle(folder)
+        try:
+            if output.exists():
+                os.replace(output, Path(temporary) / "old")
+            os.replace(folder, output)
+        except OSError as error:
+            raise OutputError(f"{output} cannot be replaced: {error.strerror}.") from error
+    return output
+
+
+def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) -> None:
+    """Write validation figures and the model card into a bundle; its weights stay as they are."""
+    data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    data["validation"] = dict(validation)
+    (bundle / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    data["files"] = _hashes(bundle)
+    (bundle / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
+    import keras
+
+    source = run / f"{choice}.weights.h5"
+    if not source.is_file():
+        raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
+    recipe = recipes.load(str(run / "recipe.json"))
+    keras.config.set_dtype_policy("float32")
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    model.load_weights(source)
+    model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
+    stem = {"segmenter": "network", "locator": "locator"}[role]
+    model.save_weights(folder / f"{stem}.weights.h5")
+    _halve(folder / f"{stem}.weights.h5")
+    described = _describe(recipe, f"{stem}.weights.h5")
+    if importlib.util.find_spec("openvino"):
+        described["openvino"] = f"openvino/{stem}.xml"
+        _export_openvino(model, folder / described["openvino"])
+    return described
+
+
+def _describe(recipe: Recipe, weights: str) -> dict[str, Any]:
+    return {
+        "network": recipe.network,
+        "config": dict(recipe.network_config),
+        "preprocessing": _json_ready(asdict(recipe.preprocessing)),
+        "tile": list(recipe.tile),
+        "weights": weights,
+        "recipe": recipe.name,
+    }
+
+
+def _halve(path: Path) -> None:
+    """Store the float32 arrays of an HDF5 file as float16."""
+    import h5py
+
+    halved = path.with_suffix(".half")
+    with h5py.File(path, "r") as source, h5py.File(halved, "w") as target:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                copied: Any = target.require_group(name)
+            else:
+                array = item[()]
+                copied = target.create_dataset(name, data=array.astype(np.float16) if array.dtype == np.float32 else array)
+            for key, value in item.attrs.items():
+                copied.attrs[key] = value
+
+        source.visititems(copy)
+        for key, value in source.attrs.items():
+            target.attrs[key] = value
+    os.replace(halved, path)
+
+
+def _export_openvino(model: Any, path: Path) -> None:
+    import openvino
+
+    path.parent.mkdir(exist_ok=True)
+    converted = openvino.convert_model(model, example_input=np.zeros((1, *model.input_shape[1:]), np.float32))
+    converted.reshape([1, *model.input_shape[1:]])
+    openvino.save_model(converted, path, compress_to_fp16=True)
+
+
+def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "bundle.json")
+    return {
+        path.relative_to(folder).as_posix(): {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+        }
+        for path in files
+    }
+
+
+def _history(run: Path) -> int:
+    return int(json.loads((run / "state.json").read_text(encoding="utf-8"))["epoch"])
+
+
+def _json_ready(data: Any) -> Any:
+    return json.loads(json.dumps(data))

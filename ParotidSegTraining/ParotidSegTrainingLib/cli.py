@@ -1,0 +1,129 @@
+"""`parotidseg-train`: fit and evaluate models of this family."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ParotidSegLib.engines import ENGINES
+from ParotidSegLib.errors import ParotidSegError, RecipeError
+
+from . import recipe as recipes
+from .dataset import SPLITS, DatasetFolder
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="parotidseg-train", description="Train and judge parotid segmentation models.")
+    commands = top.add_subparsers(dest="command", required=True)
+    fit = commands.add_parser("fit", help="train a network, or go on with an interrupted run")
+    fit.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
+    fit.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
+    fit.add_argument("--run", required=True, type=Path, help="folder of the run; the same folder resumes it")
+    fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
+    fit.set_defaults(run_command=_fit)
+
+    evaluate = commands.add_parser("evaluate", help="score a model on a split, through the same segment() that users run")
+    evaluate.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
+    evaluate.add_argument("--split", default="validation", choices=SPLITS)
+    evaluate.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
+    evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
+    evaluate.add_argument("--engine", default="auto", choices=ENGINES)
+    evaluate.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
+    evaluate.add_argument("--output", required=True, type=Path, help="folder for cases.csv, summary.json and summary.md")
+    evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
+    evaluate.set_defaults(run_command=_evaluate)
+
+    bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
+    bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
+    bundle.add_argument("--segmenter", required=True, type=Path, help="run folder of the segmenting network")
+    bundle.add_argument("--locator", required=True, type=Path, help="run folder of the locator network")
+    bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
+    bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")
+    bundle.add_argument("--description", required=True, help="one sentence")
+    bundle.add_argument("--trained-on", required=True, help="one sentence about the training data")
+    bundle.set_defaults(run_command=_bundle)
+    return top
+
+
+def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    values = {}
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        if not separator:
+            raise RecipeError(f"--set takes FIELD=VALUE, not '{assignment}'.")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from .trainer import fit
+
+    recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
+    fit(recipe, DatasetFolder.open(arguments.data), arguments.run, report=_say)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from ParotidSegLib.segmentation import open_model
+
+    from .evaluation import evaluate, table, write_results
+
+    folder = DatasetFolder.open(arguments.data)
+    model = open_model(arguments.bundle, engine=arguments.engine)
+    rows = evaluate(
+        model,
+        folder,
+        arguments.split,
+        exclude=arguments.exclude,
+        mirror=not arguments.no_mirror,
+        masks=arguments.masks,
+        report=_say,
+    )
+    paths = write_results(rows, arguments.output)
+    print(table(rows))
+    print("Files:", *(f"  {path}" for path in paths), sep="\n")
+
+
+def _bundle(arguments: argparse.Namespace) -> None:
+    from .bundling import make_bundle
+
+    make_bundle(
+        arguments.output,
+        name=arguments.output.name,
+        version=arguments.version,
+        segmenter_run=arguments.segmenter,
+        locator_run=arguments.locator,
+        choice=arguments.weights,
+        training={"data": arguments.trained_on},
+        description=arguments.description,
+    )
+    print(f"{arguments.output} is ready.")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run_command(arguments)
+    except ParotidSegError as error:
+        print(f"parotidseg-train: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("parotidseg-train: interrupted; the same command goes on from the last finished epoch.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

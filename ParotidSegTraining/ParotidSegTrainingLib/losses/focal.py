@@ -1,0 +1,41 @@
+"""Cross-entropy and its focal form. Logits in, scalar out; any number of classes; any Keras backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+
+def cross_entropy() -> Callable:
+    """Categorical cross-entropy, mean over voxels.
+
+    Returns:
+        loss(labels, logits): labels integer (batch, *space), logits (batch, *space, classes) -> scalar.
+    """
+    return focal(gamma=0.0)
+
+
+def focal(*, gamma: float = 1.0, alpha: Sequence[float] | None = None) -> Callable:
+    """Focal loss: −Σ_c α_c (1−p_c)^γ g_c log p_c, mean over voxels (Lin et al. 2017).
+
+    Args:
+        gamma: focusing exponent; 0 gives the (weighted) cross-entropy.
+        alpha: weight of each class, background first; None for 1.
+
+    Returns:
+        loss(labels, logits): labels integer (batch, *space), logits (batch, *space, classes) -> scalar.
+    """
+
+    def loss(labels, logits):
+        from keras import ops
+
+        log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        target = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")
+        log_p_true = ops.sum(target * log_p, axis=-1)
+        value = -log_p_true
+        if gamma:
+            value = value * ops.power(1.0 - ops.exp(log_p_true), gamma)
+        if alpha is not None:
+            value = value * ops.sum(target * ops.convert_to_tensor(alpha, dtype="float32"), axis=-1)
+        return ops.mean(value)
+
+    return loss
