@@ -132,7 +132,9 @@ def load_bundle(name_or_path: str | Path = "parotid-ct") -> Bundle:
 def _parse(path: Path, data: Any, sha256: str) -> Bundle:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else None
-        raise BundleError(f"The bundle {path.name} has the schema {found!r}; this version of ParotidSeg reads {SCHEMA}.")
+        raise BundleError(
+            f"The bundle {path.name} has the schema {found!r}; this version of ParotidSeg reads {SCHEMA}."
+        )
     try:
         files = {name: (str(entry["sha256"]), int(entry["bytes"])) for name, entry in data["files"].items()}
         for name, (_, size) in files.items():

@@ -19,6 +19,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .console import Reporter
+    from .outputs import Outputs
     from .segmentation import Model
 
 
@@ -40,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
     segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
     segment.add_argument("--engine", default="auto", choices=ENGINES)
-    segment.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate")
+    segment.add_argument(
+        "--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate"
+    )
     segment.add_argument("--preview", type=Path, help="where the picture goes (default: beside the output)")
     segment.add_argument("--no-preview", action="store_true", help="draw no picture")
     segment.add_argument("--report", type=Path, help="write everything that was measured to this JSON file")
@@ -83,12 +86,10 @@ def _segment(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _plan(arguments: argparse.Namespace, output: Path):
+def _plan(arguments: argparse.Namespace, output: Path) -> Outputs:
     from .outputs import Outputs
 
-    return Outputs.plan(
-        output, preview=arguments.preview, report=arguments.report, draw=not arguments.no_preview
-    )
+    return Outputs.plan(output, preview=arguments.preview, report=arguments.report, draw=not arguments.no_preview)
 
 
 def _segment_one(arguments: argparse.Namespace, source: Path, output: Path, model: Model, show: Reporter) -> None:

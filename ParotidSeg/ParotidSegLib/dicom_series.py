@@ -27,8 +27,8 @@ INT16_RANGE = (-32768, 32767)
 _CT_STORAGE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.2(\.[12])?")  # plain, enhanced, converted
 _SERIES, _NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
 _IMAGE_TYPE, _PATIENT_NAME, _PATIENT_ID = "0008|0008", "0010|0010", "0010|0020"
-#: Position, orientation, spacing. The reader fills in defaults where they lack, so their presence is checked.
-_GEOMETRY = ("0020|0032", "0020|0037", "0028|0030")
+#: Position and orientation, and spacing. The reader fills in defaults where they lack or the spacing is 0.
+_PLACE, _SPACING = ("0020|0032", "0020|0037"), "0028|0030"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> sitk.Image:
         return _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
     if not all(header.has_geometry for header in chosen):
         raise ImageError(
-            "Slices of the DICOM series lack their position, orientation or pixel spacing: export the original series."
+            "Slices of the DICOM series lack their position, orientation or pixel spacing (or it is 0): export the "
+            "original series."
         )
     if len({header.size for header in chosen}) > 1:
         raise ImageError(
@@ -169,9 +170,17 @@ def _header(reader: sitk.ImageFileReader, path: Path) -> _Header:
         is_localizer="LOCALIZER" in text(_IMAGE_TYPE).upper(),
         is_fractional=reader.GetPixelIDValue() in (sitk.sitkFloat32, sitk.sitkFloat64),
         size=size,
-        has_geometry=all(text(tag) for tag in _GEOMETRY),
+        has_geometry=all(text(tag) for tag in _PLACE) and _are_positive(text(_SPACING)),
         geometry=SliceGeometry.of(reader),
     )
+
+
+def _are_positive(numbers: str) -> bool:
+    """Whether this list of DICOM decimals holds at least one number, and none that is 0 or less."""
+    try:
+        return all(float(number) > 0 for number in numbers.split("\\"))
+    except ValueError:
+        return False
 
 
 def _decoded(text: str) -> str:
@@ -238,7 +247,7 @@ def _read_pixels(paths: list[Path], *, is_fractional: bool) -> sitk.Image:
     if len(paths) <= SLAB:
         return image
     columns, rows, filled = image.GetSize()
-    whole = sitk.Image([columns, rows, len(paths)], pixel_type)
+    whole = sitk.Image([columns, rows, len(paths)], pixel_type)  # filled in place
     whole[:, :, :filled] = image
     for slab in slabs:
         whole[:, :, filled : filled + slab.GetDepth()] = slab
@@ -247,10 +256,15 @@ def _read_pixels(paths: list[Path], *, is_fractional: bool) -> sitk.Image:
 
 
 def _read_slab(paths: list[Path], pixel_type: int) -> sitk.Image:
-    """One to SLAB slices, or one multi-frame file."""
-    reader = sitk.ImageSeriesReader()
+    """One to SLAB slices, or one multi-frame file (to which the reader of series would add a dimension)."""
+    names = [str(path) for path in paths]
+    if len(names) == 1:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(names[0])
+    else:
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(names)
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames([str(path) for path in paths])
     reader.SetOutputPixelType(pixel_type if pixel_type == sitk.sitkFloat32 else sitk.sitkInt32)
     try:
         slab = reader.Execute()

@@ -95,7 +95,9 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
         try:
             model.load_weights(path)
         except (ValueError, KeyError, OSError) as error:
-            raise BundleError(f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network.") from error
+            raise BundleError(
+                f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
+            ) from error
     return _CallableEngine("keras", model.predict_on_batch)
 
 
@@ -126,7 +128,9 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
             if isinstance(item, h5py.Group):
                 visit(item)
             elif item.external or item.dtype.hasobject:
-                raise BundleError(f"The weights of the bundle '{bundle_name}' hold more than numbers: not safe to load.")
+                raise BundleError(
+                    f"The weights of the bundle '{bundle_name}' hold more than numbers: not safe to load."
+                )
 
     try:
         with h5py.File(path, "r") as file:
@@ -148,11 +152,11 @@ def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
     core = openvino.Core()
     try:
         model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
-        compiled = core.compile_model(
-            model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        )
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
     except RuntimeError as error:
-        raise BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded.") from error
+        raise BundleError(
+            f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
+        ) from error
     if tuple(compiled.input(0).shape)[1:4] != spec.tile:
         raise BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' has another tile size.")
     return _CallableEngine("openvino", lambda batch: compiled(batch)[0])

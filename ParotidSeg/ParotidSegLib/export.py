@@ -32,17 +32,19 @@ _EMPTY_EXTENT = "0 -1 0 -1 0 -1"
 
 
 def segmentation_suffix(path: str | Path) -> str:
-    """The suffix, one of `SUFFIXES`, that decides the format of this path; upper case is taken too.
+    """The suffix, one of `SUFFIXES`, that decides the format of this path.
+
+    Lower case only: readers of NIfTI refuse "scan.Nii", so a file of that name would be of no use.
 
     Raises:
         OutputError: the path ends with none of them.
     """
-    name = Path(path).name.lower()
+    name = Path(path).name
     for suffix in SUFFIXES:
         if name.endswith(suffix):
             return suffix
     known = ", ".join(sorted(SUFFIXES))
-    raise OutputError(f"A segmentation cannot be written as '{Path(path).name}': use a name that ends with {known}.")
+    raise OutputError(f"A segmentation cannot be written as '{name}': let the name end with one of {known}.")
 
 
 def write_segmentation(labels: sitk.Image, path: str | Path, *, structures: Sequence[Structure] = PAROTIDS) -> Path:
@@ -64,7 +66,8 @@ def write_segmentation(labels: sitk.Image, path: str | Path, *, structures: Sequ
     """
     target = Path(path)
     suffix = segmentation_suffix(target)
-    plain = _without_metadata(labels)
+    # The cast makes a new image without the keys that a reader attached (a DICOM header holds the patient).
+    plain = sitk.Cast(labels, sitk.sitkUInt8)
     if suffix == SLICER_SUFFIX:
         for key, value in _slicer_fields(plain, structures).items():
             plain.SetMetaData(key, value)
@@ -123,14 +126,6 @@ def _incomplete(target: Path) -> OutputError:
     return OutputError(f"'{target.name}' could not be written in full: look whether the disk is full or protected.")
 
 
-def _without_metadata(labels: sitk.Image) -> sitk.Image:
-    """A copy as uint8 that carries none of the keys that a reader attached (a DICOM header holds the patient)."""
-    copy = sitk.Image(sitk.Cast(labels, sitk.sitkUInt8))
-    for key in copy.GetMetaDataKeys():
-        copy.EraseMetaData(key)
-    return copy
-
-
 def _same_voxels(written: sitk.Image, read: sitk.Image) -> bool:
     return np.array_equal(sitk.GetArrayViewFromImage(written), sitk.GetArrayViewFromImage(read))
 
@@ -171,8 +166,8 @@ def _slicer_fields(labels: sitk.Image, structures: Sequence[Structure]) -> dict[
 def _extent(labels: sitk.Image, structures: Sequence[Structure]) -> str:
     """First and last index along i, j and k of the box around all structures together.
 
-    Slicer reads one shared image per layer and cuts it to the extent of the layer's *first* segment: extents of the
-    single segments would lose the second gland.
+    Slicer writes the shared extent of a layer for each of its segments, and older versions cut the layer to the extent
+    of its *first* segment when they read it: extents of the single segments would lose the second gland.
     """
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputePerimeterOff()

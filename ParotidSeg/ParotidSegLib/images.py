@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from .atomic import atomic_path
 from .ct_checks import check_ct, check_grid, check_kind, slabs
 from .dicom_series import INT16_RANGE, read_dicom_folder
 from .errors import ImageError, OutputError
+from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
 
 __all__ = ["check_ct", "read_image", "write_image"]
 
@@ -23,7 +22,7 @@ __all__ = ["check_ct", "read_image", "write_image"]
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
 #: More than four times the largest CT there is; a damaged header may claim anything.
 MOST_VOXELS = 2**30
-_MODALITY, _SERIES = "0008|0060", "0020|000e"
+_MODALITY = "0008|0060"
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 
@@ -43,7 +42,7 @@ def read_image(path: str | Path, *, series: str | None = None) -> sitk.Image:
     Raises:
         ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_ct` objects.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # "." has no name to speak of
     with _quiet_itk():
         if path.is_dir():
             image = read_dicom_folder(path, series)
@@ -71,8 +70,8 @@ def write_image(image: sitk.Image, path: str | Path) -> None:
     with atomic_path(path) as temporary, _quiet_itk():
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
-            if path.name.lower().endswith((".nii", ".nii.gz")):
-                _check_nifti_whole(temporary, _opened(temporary))
+            if path.name.lower().endswith((".nii", ".nii.gz")):  # ITK does not notice that a disk is full
+                check_nifti_voxels(temporary, _opened(temporary))
         except (RuntimeError, ImageError) as error:
             raise OutputError(
                 f"{path} cannot be written: check that the folder allows it and that there is space left."
@@ -95,8 +94,8 @@ def _read_file(path: Path) -> sitk.Image:
     reader = _opened(path)
     if reader.HasMetaDataKey(_MODALITY):
         _check_dicom_file(path, reader)
-    if reader.HasMetaDataKey("nifti_type"):
-        _check_nifti_header(path, reader)
+    if is_nifti(reader):
+        check_nifti_header(path, reader)
     size, dimension = reader.GetSize(), reader.GetDimension()
     if any(length != 1 for length in size[3:]):
         raise ImageError(
@@ -109,8 +108,8 @@ def _read_file(path: Path) -> sitk.Image:
         raise ImageError(
             f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
         )
-    if reader.HasMetaDataKey("nifti_type"):
-        _check_nifti_whole(path, reader)
+    if is_nifti(reader):
+        check_nifti_voxels(path, reader)
     if dimension > 3:
         reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
     if reader.GetPixelIDValue() == sitk.sitkFloat64:
@@ -161,39 +160,6 @@ def _check_dicom_file(path: Path, reader: sitk.ImageFileReader) -> None:
         raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a CT.")
     if math.prod(reader.GetSize()[2:]) == 1:
         raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
-
-
-def _check_nifti_header(path: Path, reader: sitk.ImageFileReader) -> None:
-    """ITK reads these without a word, although it has to guess."""
-    if reader.GetMetaData("nifti_type") != "1":
-        raise ImageError(f"{path.name!r} is a pair of header and data file: save it as one .nii.gz file.")
-    if reader.GetMetaData("qform_code") == reader.GetMetaData("sform_code") == "0":
-        raise ImageError(
-            f"{path.name!r} states no orientation (qform_code and sform_code are 0), so that left and right cannot be "
-            "told apart: convert it from DICOM again."
-        )
-
-
-def _check_nifti_whole(path: Path, reader: sitk.ImageFileReader) -> None:
-    """ITK reads a damaged or shortened NIfTI file without an error, its voxels being arbitrary: hence this pass."""
-    voxels = math.prod(int(reader.GetMetaData(f"dim[{axis}]")) for axis in range(1, 8))
-    bits = voxels * int(reader.GetMetaData("bitpix"))
-    expected = int(float(reader.GetMetaData("vox_offset"))) + math.ceil(bits / 8)
-    found = 0
-    try:
-        with path.open("rb") as raw:
-            is_compressed = raw.read(2) == b"\x1f\x8b"
-        if is_compressed:
-            buffer = bytearray(2**20)
-            with gzip.open(path, "rb") as file:
-                while count := file.readinto(buffer):
-                    found += count
-        else:
-            found = path.stat().st_size
-    except (OSError, EOFError, zlib.error):
-        found = 0
-    if found < expected:
-        raise ImageError(f"{path.name!r} is damaged or cut short: copy or export it again.")
 
 
 def _compact(image: sitk.Image) -> sitk.Image:

@@ -10,17 +10,17 @@ import numpy as np
 from .engines import Engine
 from .structures import LEFT_PAROTID, RIGHT_PAROTID
 
-#: Tiles of a larger region overlap by half.
+#: Share by which the tiles of a larger region overlap at least.
 OVERLAP = 0.5
 #: Standard deviation of the blending weight, in tile edges.
 BLENDING_SIGMA = 0.25
 
 
-def tile_starts(length: int, tile: int) -> list[int]:
-    """First voxels of the tiles along an axis: evenly spread, overlapping by at least half, mirror-symmetric in number."""
+def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
+    """First voxels of the tiles along an axis: evenly spread, overlapping by at least `overlap` of their edge."""
     if length <= tile:
         return [0]
-    count = int(np.ceil((length - tile) / (tile * (1.0 - OVERLAP)))) + 1
+    count = int(np.ceil((length - tile) / (tile * (1.0 - overlap)))) + 1
     return [int(round(start)) for start in np.linspace(0, length - tile, count)]
 
 
@@ -39,6 +39,7 @@ def tiled_probabilities(
     image: np.ndarray,
     tile: Sequence[int],
     *,
+    overlap: float = OVERLAP,
     empty_below: float | None = None,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
@@ -48,6 +49,7 @@ def tiled_probabilities(
         engine: the network.
         image: normalised input, float32 (z, y, x).
         tile: the network's tile (z, y, x).
+        overlap: share by which neighbouring tiles overlap at least.
         empty_below: tiles without any value above this are background and are not run.
         advance: called with the finished fraction, 0..1.
 
@@ -58,7 +60,7 @@ def tiled_probabilities(
     # A region smaller than the tile is padded with the lowest value (air), equally on both sides.
     padding = [(max(0, t - n) // 2, max(0, t - n) - max(0, t - n) // 2) for n, t in zip(shape, tile, strict=True)]
     padded = np.pad(image, padding, constant_values=-1.0)
-    starts = list(product(*(tile_starts(n, t) for n, t in zip(padded.shape, tile, strict=True))))
+    starts = list(product(*(tile_starts(n, t, overlap) for n, t in zip(padded.shape, tile, strict=True))))
     weight = blending_weight(tile)[..., np.newaxis]
     total: np.ndarray | None = None
     weights = np.zeros((*padded.shape, 1), np.float32)

@@ -19,6 +19,9 @@ from .structures import LEFT_PAROTID, RIGHT_PAROTID
 
 #: The region reaches this far from the middle of each gland, (x, y, z) in mm.
 HALF_EXTENT_MM = (30.0, 42.0, 36.0)
+#: Tiles here are larger than what is looked for, so a small overlap does; those with nothing but air are not run.
+TILE_OVERLAP = 0.25
+AIR_ONLY = -0.9
 #: A gland of which the coarse network sees less than this is not there.
 LEAST_ML = 1.0
 
@@ -63,7 +66,9 @@ def locate(
     """
     hounsfield, grid = sample_whole(image, spec.preprocessing.spacing)
     normalised = spec.preprocessing.normalise(hounsfield)
-    probabilities = tiled_probabilities(engine, normalised, spec.tile, empty_below=-0.9, advance=advance)
+    probabilities = tiled_probabilities(
+        engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, advance=advance
+    )
     geometry = grid.image(np.zeros(grid.shape, np.uint8))
     candidates = []
     for structure in (RIGHT_PAROTID, LEFT_PAROTID):
@@ -71,7 +76,7 @@ def locate(
         candidates.append(pieces(probability > 0.5, probability, geometry, least_ml=LEAST_ML))
     right, left = choose_pair(*candidates)
     if right is None and left is None:
-        raise ImageError("No parotid gland was found in the scan: is it a CT of the head and neck?")
+        raise ImageError("No parotid gland was found in the scan: give a CT that shows the head and neck.")
     return Location(right.centroid if right else None, left.centroid if left else None)
 
 

@@ -56,10 +56,10 @@ class Grid:
     @classmethod
     def centred(cls, centre: Sequence[float], spacing_zyx: Sequence[float], size_zyx: Sequence[int]) -> Grid:
         """The grid of this spacing and size (both z, y, x) whose middle lies at `centre` (x, y, z in mm)."""
-        spacing = tuple(float(edge) for edge in reversed(spacing_zyx))
-        size = tuple(int(edge) for edge in reversed(size_zyx))
-        origin = tuple(c - (n - 1) / 2.0 * s for c, n, s in zip(centre, size, spacing, strict=True))
-        return cls(origin, spacing, size)
+        spacing = (float(spacing_zyx[2]), float(spacing_zyx[1]), float(spacing_zyx[0]))
+        size = (int(size_zyx[2]), int(size_zyx[1]), int(size_zyx[0]))
+        x, y, z = (c - (n - 1) / 2.0 * s for c, n, s in zip(centre, size, spacing, strict=True))
+        return cls((float(x), float(y), float(z)), spacing, size)
 
     @classmethod
     def covering(cls, image: sitk.Image, spacing_zyx: Sequence[float]) -> Grid:
@@ -260,10 +260,10 @@ def sample_whole(image: sitk.Image, spacing_zyx: Sequence[float]) -> tuple[np.nd
 
 
 def _thin(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:
-    """Fewer voxels along one image axis, spread evenly about the middle: the same for a reversed axis."""
+    """Fewer voxels along one image axis, to its ends, spread evenly about the middle: the same for a reversed axis."""
     size, old = list(image.GetSize()), list(image.GetSpacing())
     new = list(old)
-    count = max(1, math.floor(size[axis] * old[axis] / spacing))
+    count = math.ceil(size[axis] * old[axis] / spacing - 1e-6)
     new[axis] = spacing
     first = [0.0, 0.0, 0.0]
     first[axis] = (size[axis] - 1) / 2.0 - (count - 1) / 2.0 * spacing / old[axis]

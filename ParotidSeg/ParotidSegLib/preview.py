@@ -106,7 +106,7 @@ def draw_preview(image: sitk.Image, labels: sitk.Image, path: str | Path, *, tit
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
-        raise OutputError(f"A preview cannot be written as '{target.name}': use a name that ends with .png.")
+        raise OutputError(f"A preview cannot be written as '{target.name}': let the name end with .png.")
     glands = [gland for structure in PAROTIDS if (gland := _gland(labels, structure)) is not None]
     views = _views(image, glands)
     figure = _figure(image, glands, views, title)
@@ -269,8 +269,7 @@ def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _G
     width, height = SIZE
     across, up = [_SIDEBAR / width, (_SIDEBAR + 44) / width], [1.0 - top / height] * 2
     colour = (*_rgb(structure), 1.0 if gland else 0.35)
-    swatch = Line2D(across, up, color=colour, linewidth=5, transform=figure.transFigure)
-    figure.add_artist(swatch)
+    figure.add_artist(Line2D(across, up, color=colour, linewidth=5, transform=figure.transFigure))
     _note(figure, top, structure.name, size=16, color=_TEXT, indent=64)
     if gland:
         _note(figure, top + 42, f"{gland.volume_ml:.1f} mL", size=22, color=_TEXT, indent=64)

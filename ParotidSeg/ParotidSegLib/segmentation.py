@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,9 @@ def segment(
             model.bundle.locator,
             advance=lambda fraction: progress("locate", 0.15 + 0.25 * fraction, "Looking for the glands"),
         )
-    probabilities, grid, widenings = _segment_region(image, location, model, mirror, watch, progress)
+    probabilities, grid, widenings = _segment_region(
+        image, location, model, mirror=mirror, watch=watch, progress=progress
+    )
     progress("restore", 0.85, "Carrying the contours to the scan")
     with watch.stage("restore"):
         glands, box = _restore(probabilities[..., 1:], grid, image)
@@ -169,7 +172,7 @@ def segment(
 
 
 def _segment_region(
-    image: sitk.Image, location: Location, model: Model, mirror: bool, watch: _Stopwatch, progress: Progress
+    image: sitk.Image, location: Location, model: Model, *, mirror: bool, watch: _Stopwatch, progress: Progress
 ) -> tuple[np.ndarray, Grid, int]:
     """Probabilities of the region around the glands, widened as often as a mask touches its border."""
     spec = model.bundle.segmenter
@@ -186,7 +189,7 @@ def _segment_region(
                 normalised,
                 spec.tile,
                 mirror=mirror,
-                advance=lambda fraction, text=message: progress("segment", 0.40 + 0.45 * fraction, text),
+                advance=partial(_advance_segment, progress, message),
             )
         labels = glands_from(probabilities[..., 1:], grid.image(normalised)).labels
         touched = np.array(touched_axes(labels))
@@ -194,6 +197,10 @@ def _segment_region(
             return probabilities, grid, attempt
         widening = widening + touched * WIDENING_MM
     return probabilities, grid, MOST_WIDENINGS
+
+
+def _advance_segment(progress: Progress, message: str, fraction: float) -> None:
+    progress("segment", 0.40 + 0.45 * fraction, message)
 
 
 def _restore(gland_probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[Glands, Box]:

@@ -22,9 +22,9 @@ class Parameters:
 
     Attributes:
         mirror: left and right change places.
-        rotation: about the x, y and z axis, in radians.
+        rotation: about the x, y and z axis, in radians; the earlier of the two other axes turns towards the later one.
         scale: along x, y and z.
-        shear: the three upper off-diagonal elements of the affine matrix.
+        shear: the three upper off-diagonal elements of the affine matrix: y to x, z to x, z to y.
         gain, offset: contrast about 0 HU, and HU added.
         noise: standard deviation in HU.
         blur: standard deviation in voxels.
@@ -65,6 +65,9 @@ def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
 
 def spatial_transform(parameters: Parameters, centre: np.ndarray) -> sitk.AffineTransform:
     """The map from a point of the patch to the point of the scan that is read there.
+
+    What the patch shows is changed the other way round: a scale of 1.1 reads a larger part of the scan, so that the
+    head looks smaller. First comes the mirror, then scale, shear, and the rotations about x, y and z.
 
     Args:
         parameters: the draw.

@@ -31,13 +31,11 @@ from ParotidSegLib.structures import PAROTIDS
 from .dataset import DatasetFolder
 from .template_alignment import (
     AIR_HU,
-    Average,
     Patient,
     TemplateSettings,
     align_affinely,
     align_with_demons,
     warp_ct,
-    warp_glands,
     without_mean_affine,
     without_mean_displacement,
 )
@@ -163,19 +161,28 @@ def average_ct(patients: Sequence[Patient], grid: sitk.Image, fewest: int, inter
     return average
 
 
-def gland_share(patients: Sequence[Patient], grid: sitk.Image, labels: Sequence[int]) -> sitk.Image:
-    """The share of the patients (0..1, float32) that have a gland with one of these labels there."""
-    share = grid * 0.0
+def gland_share(patients: Sequence[Patient], grid: sitk.Image, label: int) -> NDArray[np.float32]:
+    """The share of the patients, 0..1, (z, y, x) on `grid`, whose gland with this label reaches there."""
+    share = np.zeros(grid.GetSize()[::-1], np.float32)
     for patient in patients:
-        share += warp_glands(patient, grid, labels)
-    return share / float(len(patients))
+        gland = sitk.Cast(patient.labels == label, sitk.sitkFloat32)
+        warped = sitk.Resample(gland, grid, patient.transform(), sitk.sitkLinear, 0.0)
+        share += sitk.GetArrayViewFromImage(warped) / np.float32(len(patients))
+    return share
 
 
 def average_labels(patients: Sequence[Patient], grid: sitk.Image) -> sitk.Image:
-    """uint8 label map on `grid`: each gland where at least half of the patients have it, its largest piece."""
+    """uint8 label map on `grid`: of each gland the voxels that most patients share, as many as make the mean volume.
+
+    (A majority of the patients would make it smaller than most of theirs, as each has thin parts of its own.) Only the
+    largest piece is kept.
+    """
     labels = sitk.Cast(grid * 0.0, sitk.sitkUInt8)
     for structure in PAROTIDS:
-        agreed = gland_share(patients, grid, [structure.label]) >= 0.5
+        share = gland_share(patients, grid, structure.label)
+        level = np.sort(share, axis=None)[-max(round(float(share.sum())), 1)]
+        agreed = sitk.GetImageFromArray(((share >= level) & (share > 0.0)).astype(np.uint8))
+        agreed.CopyInformation(grid)
         labels += (sitk.RelabelComponent(sitk.ConnectedComponent(agreed)) == 1) * structure.label
     return labels
 
@@ -191,9 +198,8 @@ def build_template(
     working = settings.working_grid()
     with _mapping(workers) as run_all:
 
-        def current_average() -> Average:
-            ct = average_ct(aligned, working, settings.fewest_patients, sitk.sitkLinear)
-            return Average(ct, gland_share(aligned, working, [structure.label for structure in PAROTIDS]))
+        def current_average() -> sitk.Image:
+            return average_ct(aligned, working, settings.fewest_patients, sitk.sitkLinear)
 
         for number in range(settings.affine_rounds):
             task = partial(align_affinely, current_average(), settings=settings)

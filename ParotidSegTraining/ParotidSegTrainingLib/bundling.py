@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.bundle import SCHEMA, load_bundle
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.networks import build_network
@@ -44,8 +44,9 @@ def make_bundle(
 ) -> Path:
     """Write a bundle from a segmenter's and a locator's run folder.
 
-    Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO is
-    installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads.
+    Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO
+    is installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads;
+    its validation figures and its model card go with it, since they tell of other weights (`record_validation`).
 
     Args:
         output: folder of the bundle.
@@ -59,49 +60,60 @@ def make_bundle(
 
     Raises:
         DataError: a run folder has no such weights.
+        BundleError: what was written is no valid bundle (its version, for instance, is not of the form 1.2.3).
         OutputError: the folder cannot be written.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
-        folder = Path(temporary) / output.name
-        folder.mkdir()
-        networks = {}
-        for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
-            networks[role] = _export_network(folder, run, role, weights)
-        card = output / "MODEL_CARD.md"
-        if card.is_file():
-            shutil.copy(card, folder)
-        data = {
-            "schema": SCHEMA,
-            "name": name,
-            "version": version,
-            "description": description,
-            "intended_use": INTENDED_USE,
-            "licence": licence,
-            "structures": [_json_ready(asdict(structure)) for structure in PAROTIDS],
-            **networks,
-            "training": {**training, "weights": choice, "epochs": _history(segmenter_run)},
-            "validation": {},
-            "files": _hashes(folder),
-        }
-        (folder / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        load_bundle(folder)
-        try:
-            if output.exists():
-                os.replace(output, Path(temporary) / "old")
-            os.replace(folder, output)
-        except OSError as error:
-            raise OutputError(f"{output} cannot be replaced: {error.strerror}.") from error
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
+            folder = Path(temporary) / output.name
+            folder.mkdir()
+            networks = {}
+            for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
+                networks[role] = _export_network(folder, run, role, weights)
+            data = {
+                "schema": SCHEMA,
+                "name": name,
+                "version": version,
+                "description": description,
+                "intended_use": INTENDED_USE,
+                "licence": licence,
+                "structures": [_json_ready(asdict(structure)) for structure in PAROTIDS],
+                **networks,
+                "training": {**training, "weights": choice, "epochs": _finished_epochs(segmenter_run)},
+                "validation": {},
+                "files": _hashes(folder),
+            }
+            (folder / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+            load_bundle(folder)
+            _put_in_place(folder, output, Path(temporary) / "old")
+    except OSError as error:
+        raise OutputError(f"The bundle {output} cannot be written: {error.strerror or error}.") from error
     return output
+
+
+def _put_in_place(folder: Path, output: Path, old: Path) -> None:
+    """Rename the new folder to `output`; the one that was there goes to `old`, and comes back if that fails."""
+    replaces = output.exists()
+    if replaces:
+        os.replace(output, old)
+    try:
+        os.replace(folder, output)
+    except OSError:
+        if replaces:
+            os.replace(old, output)
+        raise
 
 
 def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) -> None:
     """Write validation figures and the model card into a bundle; its weights stay as they are."""
     data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     data["validation"] = dict(validation)
-    (bundle / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    with atomic_path(bundle / "MODEL_CARD.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
     data["files"] = _hashes(bundle)
-    (bundle / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    with atomic_path(bundle / "bundle.json") as temporary:
+        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
 def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
@@ -111,8 +123,12 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
     if not source.is_file():
         raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
     recipe = recipes.load(str(run / "recipe.json"))
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
-    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    try:
+        model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    finally:
+        keras.config.set_dtype_policy(before)
     model.load_weights(source)
     model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
     stem = {"segmenter": "network", "locator": "locator"}[role]
@@ -148,7 +164,8 @@ def _halve(path: Path) -> None:
                 copied: Any = target.require_group(name)
             else:
                 array = item[()]
-                copied = target.create_dataset(name, data=array.astype(np.float16) if array.dtype == np.float32 else array)
+                halves = array.astype(np.float16) if array.dtype == np.float32 else array
+                copied = target.create_dataset(name, data=halves)
             for key, value in item.attrs.items():
                 copied.attrs[key] = value
 
@@ -178,8 +195,11 @@ def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _history(run: Path) -> int:
-    return int(json.loads((run / "state.json").read_text(encoding="utf-8"))["epoch"])
+def _finished_epochs(run: Path) -> int:
+    state = run / "state.json"
+    if not state.is_file():
+        raise DataError(f"The run {run} has no state.json; it has to finish an epoch first.")
+    return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
 
 
 def _json_ready(data: Any) -> Any:

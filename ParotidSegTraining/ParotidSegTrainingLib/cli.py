@@ -27,14 +27,14 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
     fit.set_defaults(run_command=_fit)
 
-    evaluate = commands.add_parser("evaluate", help="score a model on a split, through the same segment() that users run")
+    evaluate = commands.add_parser("evaluate", help="score a model on a split, through the segment() that users run")
     evaluate.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
     evaluate.add_argument("--split", default="validation", choices=SPLITS)
     evaluate.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
     evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
     evaluate.add_argument("--engine", default="auto", choices=ENGINES)
     evaluate.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
-    evaluate.add_argument("--output", required=True, type=Path, help="folder for cases.csv, summary.json and summary.md")
+    evaluate.add_argument("--output", required=True, type=Path, help="folder for cases.csv, summary.json, summary.md")
     evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
     evaluate.set_defaults(run_command=_evaluate)
 

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.images import read_image
 from ParotidSegLib.preprocessing import Box, box_around, physical_bounds, smooth_for
 from ParotidSegLib.structures import PAROTIDS
 
@@ -43,9 +44,13 @@ class DatasetFolder:
         except FileNotFoundError as error:
             raise DataError(f"{root} has no splits.json; a data set has images/, masks/ and splits.json.") from error
         except (OSError, ValueError) as error:
-            raise DataError(f"{root / 'splits.json'} cannot be read as JSON: {error}.") from error
+            raise DataError(f"{root / 'splits.json'} cannot be read as JSON: write it again.") from error
         if not isinstance(raw, dict) or not set(raw) & set(SPLITS):
             raise DataError(f"{root / 'splits.json'} must list cases under {', '.join(SPLITS)}.")
+        for split in SPLITS:
+            names = raw.get(split, [])
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise DataError(f"The split '{split}' of {root / 'splits.json'} must be a list of names of cases.")
         splits = {split: tuple(raw.get(split, ())) for split in SPLITS}
         folder = cls(root, splits)
         seen: set[str] = set()
@@ -53,7 +58,8 @@ class DatasetFolder:
             if case in seen:
                 raise DataError(f"The case {case} is in splits.json twice.")
             seen.add(case)
-            folder.image_path(case), folder.mask_path(case)
+            folder.image_path(case)
+            folder.mask_path(case)
         return folder
 
     def cases(self, split: str, exclude: Sequence[str] = ()) -> list[str]:
@@ -71,12 +77,34 @@ class DatasetFolder:
         """File of the case's label map."""
         return self._find("masks", case)
 
+    def read_mask(self, case: str) -> sitk.Image:
+        """Label map of a case.
+
+        Raises:
+            DataError: the file is damaged, no label map, or has labels of no structure.
+        """
+        labels = _read(self.mask_path(case))
+        unknown = set(np.unique(sitk.GetArrayViewFromImage(labels)).tolist()) - {0, *(s.label for s in PAROTIDS)}
+        if unknown:
+            raise DataError(f"The mask of the case {case} has labels of no structure: {sorted(unknown)}.")
+        return labels
+
     def _find(self, folder: str, case: str) -> Path:
         for suffix in SUFFIXES:
             path = self.root / folder / f"{case}{suffix}"
             if path.is_file():
                 return path
         raise DataError(f"The case {case} has no file in {self.root / folder} ({', '.join(SUFFIXES)}).")
+
+
+def _read(path: Path) -> sitk.Image:
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path} is damaged or no image: copy or export it again.") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise DataError(f"{path} is not a three-dimensional image with one value per voxel: export it as one.")
+    return image
 
 
 @dataclass(frozen=True)
@@ -88,7 +116,7 @@ class Case:
         image: HU, smoothed for the working grid, on the scan's own voxels.
         masks: one uint8 image (0 or 1) per gland, in label order: sampled linearly they keep sub-voxel borders.
         gland_points: physical points (n, 3; x, y, z in mm) inside each gland, in label order.
-        bounds: lowest and highest physical coordinates of the scan.
+        bounds: lowest and highest physical coordinates (x, y, z in mm) of the part of the scan that is kept.
     """
 
     name: str
@@ -99,7 +127,7 @@ class Case:
 
     @property
     def midpoint(self) -> np.ndarray:
-        """Middle between the centroids of the glands (x, y, z in mm); of the scan if there is no gland."""
+        """Middle between the centroids of the glands (x, y, z in mm); of what is kept if there is no gland."""
         centroids = [points.mean(axis=0) for points in self.gland_points if len(points)]
         return np.mean(centroids, axis=0) if centroids else np.mean(self.bounds, axis=0)
 
@@ -114,10 +142,10 @@ def load_case(folder: DatasetFolder, name: str, spacing_zyx: Sequence[float], ma
         margin_mm: how far from the glands the image is kept.
 
     Raises:
-        DataError: image and mask lie on different grids, or the mask has labels of no structure.
+        ImageError: the image is damaged or no CT.
+        DataError: the mask is damaged, lies on another grid than the image, or has labels of no structure.
     """
-    image = sitk.ReadImage(str(folder.image_path(name)))
-    labels = sitk.ReadImage(str(folder.mask_path(name)))
+    image, labels = read_image(folder.image_path(name)), folder.read_mask(name)
     same = (
         image.GetSize() == labels.GetSize()
         and np.allclose(image.GetOrigin(), labels.GetOrigin(), atol=1e-2)
@@ -127,9 +155,6 @@ def load_case(folder: DatasetFolder, name: str, spacing_zyx: Sequence[float], ma
     if not same:
         raise DataError(f"Image and mask of the case {name} lie on different grids.")
     array = sitk.GetArrayViewFromImage(labels)
-    unknown = set(np.unique(array).tolist()) - {0, *(structure.label for structure in PAROTIDS)}
-    if unknown:
-        raise DataError(f"The mask of the case {name} has labels of no structure: {sorted(unknown)}.")
     points = tuple(_points_of(labels, array == structure.label) for structure in PAROTIDS)
     everything = np.concatenate(points)
     if len(everything):

@@ -62,11 +62,15 @@ def evaluate(
         mirror: as in `segment`.
         masks: folder for the label maps that were made, or None.
         report: takes one line of text a case.
+
+    Raises:
+        DataError: the split is empty, or a mask is damaged, lies on another grid or has labels of no structure.
+        ImageError: an image cannot be read or is no CT (a CT without a gland is scored, not refused).
+        OutputError: a label map cannot be written.
     """
     rows = []
     for case in folder.cases(split, exclude):
-        image = read_image(folder.image_path(case))
-        reference = sitk.ReadImage(str(folder.mask_path(case)))
+        image, reference = read_image(folder.image_path(case)), folder.read_mask(case)
         try:
             result = segment(image, model, mirror=mirror)
             labels, findings = result.labels, tuple(finding.code for finding in result.findings)
@@ -108,12 +112,11 @@ def values_of(scores: StructureScores) -> dict[str, float]:
 
 def summaries(rows: Sequence[CaseScores]) -> dict[str, dict[str, Summary]]:
     """Summary of every metric, by structure key and column."""
-    return {
-        structure.key: {
-            column: summarise([values_of(row.scores[structure.key])[column] for row in rows]) for column, _, _ in METRICS
-        }
-        for structure in PAROTIDS
-    }
+    by_gland = {}
+    for structure in PAROTIDS:
+        flat = [values_of(row.scores[structure.key]) for row in rows]
+        by_gland[structure.key] = {column: summarise([values[column] for values in flat]) for column, _, _ in METRICS}
+    return by_gland
 
 
 def missed(rows: Sequence[CaseScores], key: str) -> int:
@@ -123,10 +126,11 @@ def missed(rows: Sequence[CaseScores], key: str) -> int:
 
 def table(rows: Sequence[CaseScores]) -> str:
     """The summary as a Markdown table."""
-    lines = ["| gland | metric | n | mean ± SD | 95 % CI | median | range | missed |", "|---|---|---|---|---|---|---|---|"]
+    by_gland = summaries(rows)
+    lines = ["| gland | metric | n | mean ± SD | 95 % CI | median | range | missed |", "|" + "---|" * 8]
     for structure in PAROTIDS:
         for column, title, form in METRICS:
-            s = summaries_of(rows, structure.key, column)
+            s = by_gland[structure.key][column]
             number = form.format
             lines.append(
                 f"| {structure.side} | {title} | {s.n} | {number(s.mean)} ± {number(s.sd)} | "
@@ -136,11 +140,6 @@ def table(rows: Sequence[CaseScores]) -> str:
     lines.append("")
     lines.append(f"Swapped sides: {sum(row.swapped for row in rows)} of {len(rows)} cases.")
     return "\n".join(lines)
-
-
-def summaries_of(rows: Sequence[CaseScores], key: str, column: str) -> Summary:
-    """Summary of one metric of one gland."""
-    return summarise([values_of(row.scores[key])[column] for row in rows])
 
 
 def write_results(rows: Sequence[CaseScores], output: Path) -> list[Path]:

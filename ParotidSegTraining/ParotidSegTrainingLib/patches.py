@@ -46,7 +46,7 @@ def draw_centre(case: Case, recipe: Recipe, rng: np.random.Generator) -> np.ndar
 
 def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parameters: Parameters) -> Patch:
     """Sample image and labels around a centre, transformed, each interpolated once from the scan's own voxels."""
-    grid = Grid.centred(np.asarray(centre), recipe.preprocessing.spacing, recipe.tile)
+    grid = Grid.centred(np.asarray(centre).tolist(), recipe.preprocessing.spacing, recipe.tile)
     transform = spatial_transform(parameters, grid.centre)
     hounsfield = change_intensity(sample(case.image, grid, transform=transform), parameters)
     labels = np.zeros(grid.shape, np.uint8)
@@ -66,10 +66,9 @@ def random_patch(cases: Sequence[Case], recipe: Recipe, epoch: int, position: in
     return cut(case, recipe, draw_centre(case, recipe, rng), draw(recipe.augmentation, rng))
 
 
-def validation_patch(case: Case, recipe: Recipe) -> Patch:
-    """The patch between the glands, or around the first gland for small tiles; nothing random."""
-    centre = case.midpoint
+def validation_patches(case: Case, recipe: Recipe) -> list[Patch]:
+    """The patch between the glands; for the anchor "voxel", whose tile may hold one gland only, a patch around each."""
     glands = [points for points in case.gland_points if len(points)]
-    if recipe.sampling.anchor == "voxel" and glands:
-        centre = glands[0].mean(axis=0)
-    return cut(case, recipe, centre, Parameters())
+    around_each = recipe.sampling.anchor == "voxel" and glands
+    centres = [points.mean(axis=0) for points in glands] if around_each else [case.midpoint]
+    return [cut(case, recipe, centre, Parameters()) for centre in centres]

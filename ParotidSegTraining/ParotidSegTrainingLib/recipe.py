@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
+import math
 import typing
 from dataclasses import dataclass, field
 from importlib import resources
@@ -36,6 +36,7 @@ class Sampling:
     def __post_init__(self) -> None:
         _require(self.anchor in ("midpoint", "voxel"), "sampling.anchor must be 'midpoint' or 'voxel'")
         _require(0.0 <= self.foreground_share <= 1.0, "sampling.foreground_share must lie between 0 and 1")
+        _require(min(self.jitter) >= 0.0, "sampling.jitter must not be negative")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Augmentation:
         gain: largest relative change of contrast about 0 HU.
         offset: largest shift in HU.
         noise: largest standard deviation of Gaussian noise in HU.
-        blur: largest standard deviation of a Gaussian blur in voxels.
+        blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
     """
 
     mirror: float = 0.5
@@ -62,6 +63,13 @@ class Augmentation:
     noise: float = 20.0
     blur: float = 0.6
 
+    def __post_init__(self) -> None:
+        _require(0.0 <= self.mirror <= 1.0, "augmentation.mirror must lie between 0 and 1")
+        for name in ("rotation", "scale", "shear", "gain", "offset", "noise", "blur"):
+            _require(getattr(self, name) >= 0.0, f"augmentation.{name} must not be negative")
+        _require(self.scale < 1.0, "augmentation.scale must lie below 1")
+        _require(self.gain < 1.0, "augmentation.gain must lie below 1")
+
 
 @dataclass(frozen=True)
 class Optimisation:
@@ -70,7 +78,7 @@ class Optimisation:
     Attributes:
         learning_rate: the highest rate.
         schedule: "constant" or "cosine" (to zero at the last step).
-        warmup_steps: linear rise of the rate at the start.
+        warmup_steps: linear rise of the rate at the start, of the cosine schedule only.
         weight_decay: decoupled weight decay (AdamW).
         clip_norm: largest global norm of the gradient.
         ema: momentum of the moving average of the weights that is validated and kept; 0 for none.
@@ -92,8 +100,14 @@ class Optimisation:
         _require(self.schedule in ("constant", "cosine"), "optimisation.schedule must be 'constant' or 'cosine'")
         for name in ("batch_size", "steps_per_epoch", "epochs"):
             _require(getattr(self, name) > 0, f"optimisation.{name} must be positive")
-        _require(self.learning_rate > 0, "optimisation.learning_rate must be positive")
-        _require(0.0 <= self.ema < 1.0, "optimisation.ema must lie between 0 and 1")
+        for name in ("learning_rate", "clip_norm"):
+            _require(getattr(self, name) > 0.0, f"optimisation.{name} must be positive")
+        for name in ("warmup_steps", "weight_decay"):
+            _require(getattr(self, name) >= 0, f"optimisation.{name} must not be negative")
+        _require(
+            self.schedule == "cosine" or self.warmup_steps == 0, "optimisation.warmup_steps needs the schedule 'cosine'"
+        )
+        _require(0.0 <= self.ema < 1.0, "optimisation.ema must be at least 0 and below 1")
 
     @property
     def total_steps(self) -> int:
@@ -114,7 +128,7 @@ class Recipe:
         tile: size of a patch in voxels, (z, y, x).
         loss: {"name": …, and its parameters}.
         sampling, augmentation, optimisation: see there.
-        precision: "auto" (mixed_bfloat16), or the name of a Keras dtype policy.
+        precision: "mixed_bfloat16", which "auto" stands for, or "float32".
         exclude: cases of the data set that are left out.
         seed: every random number of the run derives from it.
     """
@@ -135,9 +149,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _require("name" in self.loss, "loss.name is missing")
+        _require(isinstance(self.loss["name"], str), "loss.name must be a text")
+        _require(min(self.tile) > 0, "tile must be positive")
+        known = ("auto", "mixed_bfloat16", "float32")
+        _require(self.precision in known, f"precision must be one of {', '.join(known)}")
         _require(all(edge > 0 for edge in self.preprocessing.spacing), "preprocessing.spacing must be positive")
         low, high = self.preprocessing.window
         _require(low < high, "preprocessing.window must rise")
+        _require(0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295")
 
     def to_json(self) -> str:
         """The recipe as indented JSON."""
@@ -171,11 +190,15 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
         path = Path(name_or_path)
         if not path.is_file():
             raise RecipeError(f"There is no recipe '{name_or_path}'; known are {', '.join(names())}, or give a file.")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"The recipe '{name_or_path}' cannot be read as text: give a JSON file.") from error
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise RecipeError(f"The recipe '{name_or_path}' is not valid JSON: {error}.") from error
+    _require(isinstance(data, dict), "the file must be a table of fields")
     for dotted, value in (overrides or {}).items():
         _override(data, dotted, value)
     return from_dict(Recipe, data)
@@ -191,7 +214,7 @@ def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
 
 def from_dict(cls: type, data: Any, where: str = "") -> Any:
     """Build a dataclass from JSON data, checking names and types; a RecipeError names the field that is wrong."""
-    _require(isinstance(data, dict), f"{where.rstrip('.') or 'the file'} must be a table of fields")
+    _require(isinstance(data, dict), f"{where.rstrip('.') or 'the recipe'} must be a table of fields")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for key in data:
@@ -219,9 +242,9 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if origin is dict:
         _require(isinstance(value, dict), f"{where} must be a table of fields")
         return dict(value)
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _convert(arguments[0], value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        # JSON as Python reads it knows NaN and Infinity; no field means either.
+        _require(math.isfinite(value), f"{where} must be a finite number")
         return float(value)
     right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
     _require(right, f"{where} must be of type {kind.__name__}, not {value!r}")

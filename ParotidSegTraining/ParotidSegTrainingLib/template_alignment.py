@@ -16,8 +16,6 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ParotidSegLib.structures import PAROTIDS
-
 AIR_HU = -1024.0
 
 
@@ -33,8 +31,6 @@ class TemplateSettings:
         demons_levels: (spacing, iterations) of each level of the first demons round; later rounds do only the last.
         demons_smoothing: standard deviation of the smoothing of the displacement, in voxels of the level.
         window: range in HU that registration sees.
-        gland_hu: what the demons see added in a contoured gland, so that glands come to lie upon glands: their borders
-            are often too faint to do so by themselves. The averaged HU are left as they are.
         fewest_patients: voxels that fewer patients cover become air.
     """
 
@@ -45,10 +41,9 @@ class TemplateSettings:
     output_spacing: float = 2.0
     affine_rounds: int = 2
     demons_rounds: int = 3
-    demons_levels: tuple[tuple[float, int], ...] = ((8.0, 30), (4.0, 20))
+    demons_levels: tuple[tuple[float, int], ...] = ((8.0, 30), (4.0, 15))
     demons_smoothing: float = 1.5
     window: tuple[float, float] = (-200.0, 300.0)
-    gland_hu: float = 150.0
     fewest_patients: int = 30
 
     def grid(self, spacing: float, margin: float = 0.0) -> sitk.Image:
@@ -63,19 +58,6 @@ class TemplateSettings:
     def working_grid(self) -> sitk.Image:
         """The grid on which deformations live."""
         return self.grid(self.working_spacing, self.margin)
-
-
-@dataclass(frozen=True)
-class Average:
-    """The current average on the working grid, both images float32.
-
-    Attributes:
-        ct: HU; NaN where too few patients were scanned.
-        glands: share of the patients with a gland there, 0..1.
-    """
-
-    ct: sitk.Image
-    glands: sitk.Image
 
 
 @dataclass(frozen=True)
@@ -118,13 +100,6 @@ def warp_ct(patient: Patient, grid: sitk.Image, interpolator: int = sitk.sitkLin
     return array
 
 
-def warp_glands(patient: Patient, grid: sitk.Image, labels: Sequence[int]) -> sitk.Image:
-    """The patient's glands with these labels on a grid in template space, float32, 0..1."""
-    glands = sum((patient.labels == label for label in labels), patient.labels * 0)
-    glands = sitk.Cast(glands, sitk.sitkFloat32)
-    return sitk.Resample(glands, grid, patient.transform(), sitk.sitkLinear, 0.0)
-
-
 def _without_gaps(average: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
     """The average with air instead of NaN, and a uint8 image that is 1 where it was a number."""
     array = sitk.GetArrayFromImage(average)
@@ -135,9 +110,9 @@ def _without_gaps(average: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
     return filled, known
 
 
-def align_affinely(average: Average, patient: Patient, settings: TemplateSettings) -> sitk.AffineTransform:
+def align_affinely(average: sitk.Image, patient: Patient, settings: TemplateSettings) -> sitk.AffineTransform:
     """The affine transform, from the patient's present one, that brings the patient's CT closest to the average."""
-    fixed, known = _without_gaps(average.ct)
+    fixed, known = _without_gaps(average)
     sigma = settings.working_spacing
     fixed = sitk.SmoothingRecursiveGaussian(sitk.Clamp(fixed, sitk.sitkFloat32, *settings.window), sigma)
     moving = sitk.SmoothingRecursiveGaussian(sitk.Clamp(patient.ct, sitk.sitkFloat32, *settings.window), sigma)
@@ -155,15 +130,18 @@ def align_affinely(average: Average, patient: Patient, settings: TemplateSetting
 
 
 def align_with_demons(
-    average: Average, patient: Patient, settings: TemplateSettings, levels: Sequence[tuple[float, int]]
+    average: sitk.Image, patient: Patient, settings: TemplateSettings, levels: Sequence[tuple[float, int]]
 ) -> sitk.Image:
     """The displacement (float64 vectors, mm, working grid) that brings the affinely aligned patient to the average.
 
     Where the patient was not scanned, the average stands in, so that nothing pulls there. `levels` are (spacing,
     iterations), coarse to fine; they start from the patient's present displacement.
     """
-    moving = _seen_by_demons(_affine_stand_in(average, patient), settings)
-    fixed = _seen_by_demons(average, settings)
+    fixed, _ = _without_gaps(average)
+    array = warp_ct(replace(patient, displacement=None), average)
+    moving = sitk.GetImageFromArray(np.where(np.isnan(array), sitk.GetArrayViewFromImage(fixed), array))
+    moving.CopyInformation(fixed)
+    fixed, moving = (sitk.Clamp(image, sitk.sitkFloat32, *settings.window) for image in (fixed, moving))
     displacement = patient.displacement
     demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
     demons.SetStandardDeviations(settings.demons_smoothing)
@@ -178,26 +156,6 @@ def align_with_demons(
     if displacement is None:
         raise ValueError("at least one level is needed")
     return _resample_field(displacement, settings.working_grid())
-
-
-def _affine_stand_in(average: Average, patient: Patient) -> Average:
-    """The affinely aligned patient on the average's grid, completed by the average where it was not scanned."""
-    affine_only = replace(patient, displacement=None)
-    array = warp_ct(affine_only, average.ct)
-    glands = warp_glands(affine_only, average.glands, [structure.label for structure in PAROTIDS])
-    known = np.isfinite(array)
-    completed = []
-    for own, stand_in in ((array, average.ct), (sitk.GetArrayViewFromImage(glands), average.glands)):
-        image = sitk.GetImageFromArray(np.where(known, own, sitk.GetArrayViewFromImage(stand_in)))
-        image.CopyInformation(average.ct)
-        completed.append(image)
-    return Average(*completed)
-
-
-def _seen_by_demons(image: Average, settings: TemplateSettings) -> sitk.Image:
-    """The windowed CT, with the glands lifted."""
-    ct = sitk.Clamp(_without_gaps(image.ct)[0], sitk.sitkFloat32, *settings.window)
-    return ct + image.glands * settings.gland_hu
 
 
 def _on_coarser_grid(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
@@ -246,7 +204,8 @@ def without_mean_displacement(patients: Sequence[Patient]) -> list[Patient]:
     fields = [patient.displacement for patient in patients if patient.displacement is not None]
     if len(fields) != len(patients):
         raise ValueError("every patient needs a displacement")
-    mean = sitk.GetImageFromArray(np.mean([sitk.GetArrayViewFromImage(each) for each in fields], axis=0), isVector=True)
+    total = sum(sitk.GetArrayViewFromImage(each) for each in fields)
+    mean = sitk.GetImageFromArray(total / len(fields), isVector=True)
     mean.CopyInformation(fields[0])
     inverse = as_transform(sitk.InvertDisplacementField(mean, maximumNumberOfIterations=20))
     return [

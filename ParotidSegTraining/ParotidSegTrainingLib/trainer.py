@@ -13,12 +13,11 @@ A run folder holds everything that is needed to repeat or resume the run:
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,14 @@ import numpy as np
 from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, RecipeError
 from ParotidSegLib.networks import build_network
+from ParotidSegLib.structures import PAROTIDS
 
-from .checkpoints import HybridCheckpoint
+from .checkpoints import RunState, save_weights
 from .dataset import Case, DatasetFolder, load_case
 from .losses import build_loss
-from .patches import Patch, random_patch, validation_patch
+from .patches import Patch, random_patch, validation_patches
 from .recipe import Recipe
 
-HISTORY = ("epoch", "step", "seconds", "learning_rate", "loss", "val_loss", "val_dice", "val_dice_1", "val_dice_2", "kept")
 PREFETCHED_BATCHES = 4
 
 
@@ -59,39 +58,33 @@ def fit(
         The run folder.
 
     Raises:
-        RecipeError, DataError: before the first step, if the recipe or the data set is not usable.
+        RecipeError, DataError: before the first step, if the recipe, the data set or the state of the run is not
+            usable; a RecipeError later on, if the loss is no longer a number.
+        OutputError: the run folder cannot be written.
     """
-    import keras
-
-    run.mkdir(parents=True, exist_ok=True)
     _claim(run, recipe)
     train_names = folder.cases("train", recipe.exclude)
     validation_names = folder.cases("validation", recipe.exclude)
     loss = build_loss(recipe.loss)
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.precision == "auto" else recipe.precision)
-    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
-    model.compile(optimizer=_optimizer(recipe), loss=loss, jit_compile=False)
-    report(f"{recipe.name}: {model.count_params():,} weights; reading {len(train_names)} + {len(validation_names)} cases")
+    model = _compiled_network(recipe, loss)
+    count = len(train_names) + len(validation_names)
+    report(f"{recipe.name}: {model.count_params():,} weights; reading {count} cases")
     train_cases = _load(folder, train_names, recipe)
-    validation = [validation_patch(case, recipe) for case in _load(folder, validation_names, recipe)]
+    validation = [p for case in _load(folder, validation_names, recipe) for p in validation_patches(case, recipe)]
 
-    state = _State.load(run, model)
-    first = state.epoch
-    for epoch in range(first, recipe.optimisation.epochs):
-        if stop_after_epochs is not None and epoch - first >= stop_after_epochs:
-            break
+    state = RunState.load(run, model)
+    end = recipe.optimisation.epochs
+    if stop_after_epochs is not None:
+        end = min(end, state.epoch + stop_after_epochs)
+    for epoch in range(state.epoch, end):
         started = time.monotonic()
         train_loss = _train_epoch(model, train_cases, recipe, epoch)
-        trained = model.get_weights()
-        if recipe.optimisation.ema:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
-        scores = validate(model, validation, loss)
-        both, dice = state.checkpoint.update(scores["val_dice"], scores["val_loss"])
-        for name, wanted in (("hybrid", both), ("best_dice", dice), ("last", True)):
-            if wanted:
-                save_weights(model, run / f"{name}.weights.h5")
-        model.set_weights(trained)
+        with _averaged_weights(model, recipe):
+            scores = validate(model, validation, loss)
+            both, dice = state.checkpoint.update(scores["val_dice"], scores["val_loss"])
+            for name, wanted in (("hybrid", both), ("best_dice", dice), ("last", True)):
+                if wanted:
+                    save_weights(model, run / f"{name}.weights.h5")
         state.rows.append(
             {
                 "epoch": epoch + 1,
@@ -110,12 +103,51 @@ def fit(
 
 
 def _claim(run: Path, recipe: Recipe) -> None:
-    """Write the recipe into a new run folder, or check that an old one holds the same."""
+    """Write the recipe into a run folder; refuse a folder in which another recipe has finished an epoch.
+
+    What a killed process left half written is removed: one process at a time works in a run folder.
+    """
     path = run / "recipe.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != recipe.to_json():
+    if (run / "state.json").is_file() and not (path.is_file() and path.read_text("utf-8") == recipe.to_json()):
         raise RecipeError(f"{run} holds a run of another recipe; choose an empty folder or the recipe that it holds.")
     with atomic_path(path) as temporary:
         temporary.write_text(recipe.to_json(), encoding="utf-8")
+    for leftover in run.glob(".*.tmp*"):
+        leftover.unlink()
+
+
+def _compiled_network(recipe: Recipe, loss: Callable) -> Any:
+    """The untrained network with its optimizer; RecipeError if it or the loss does not fit the data."""
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.precision == "auto" else recipe.precision)
+    try:
+        model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    finally:
+        keras.config.set_dtype_policy(before)
+    channels, classes = model.input_shape[-1], model.output_shape[-1]
+    if (channels, classes) != (1, 1 + len(PAROTIDS)):
+        raise RecipeError(
+            f"The recipe is not valid: network_config must give 1 input channel and {1 + len(PAROTIDS)} classes, "
+            f"not {channels} and {classes}."
+        )
+    loss(keras.ops.zeros((1, 1, 1, 1), "int32"), keras.ops.zeros((1, 1, 1, 1, classes)))
+    model.compile(optimizer=_optimizer(recipe), loss=loss, jit_compile=False)
+    return model
+
+
+@contextmanager
+def _averaged_weights(model: Any, recipe: Recipe) -> Iterator[None]:
+    """The moving average in place of the weights, for the length of a block; without one, the weights as they are."""
+    trained = model.get_weights()
+    if recipe.optimisation.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        model.set_weights(trained)
 
 
 def _load(folder: DatasetFolder, names: Sequence[str], recipe: Recipe) -> list[Case]:
@@ -150,12 +182,19 @@ def _optimizer(recipe: Recipe) -> Any:
     )
 
 
-def _train_epoch(model, cases: Sequence[Case], recipe: Recipe, epoch: int) -> float:
-    losses = [float(model.train_on_batch(images, labels)) for images, labels in _batches(cases, recipe, epoch)]
-    mean = float(np.mean(losses))
-    if not np.isfinite(mean):
-        raise RecipeError("The training loss is no longer a number: lower optimisation.learning_rate.")
-    return mean
+def _train_epoch(model: Any, cases: Sequence[Case], recipe: Recipe, epoch: int) -> float:
+    losses = []
+    for images, labels in _batches(cases, recipe, epoch):
+        # Keras 3.12 would give the mean since the start of the run, later versions that of the batch.
+        model.reset_metrics()
+        losses.append(_finite(float(model.train_on_batch(images, labels)), "training"))
+    return float(np.mean(losses))
+
+
+def _finite(loss: float, which: str) -> float:
+    if not math.isfinite(loss):
+        raise RecipeError(f"The {which} loss is no longer a number: lower optimisation.learning_rate.")
+    return loss
 
 
 def _batches(cases: Sequence[Case], recipe: Recipe, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -179,12 +218,15 @@ def stack(patches: Sequence[Patch]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([p.image for p in patches]), np.stack([p.labels for p in patches])
 
 
-def validate(model, patches: Sequence[Patch], loss: Callable) -> dict[str, float]:
+def validate(model: Any, patches: Sequence[Patch], loss: Callable) -> dict[str, float]:
     """Mean loss and mean hard Dice of the fixed validation patches.
 
     Returns:
-        val_loss, val_dice (mean over glands) and val_dice_1, val_dice_2 (right, left), each a mean over the patches that
-        hold the gland.
+        val_loss, val_dice (mean over the glands that there are) and val_dice_N for each label N, a mean over the
+        patches that hold the gland, NaN if none does.
+
+    Raises:
+        RecipeError: the loss is no longer a number.
     """
     from keras import ops
 
@@ -195,9 +237,16 @@ def validate(model, patches: Sequence[Patch], loss: Callable) -> dict[str, float
         losses.append(float(ops.convert_to_numpy(loss(ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)))))
         predicted = np.argmax(logits[0], axis=-1)
         scores.append([_dice(patch.labels == label, predicted == label) for label in range(1, logits.shape[-1])])
-    per_gland = np.nanmean(np.array(scores), axis=0)
-    named = {f"val_dice_{label}": float(score) for label, score in enumerate(per_gland, start=1)}
-    return {"val_loss": float(np.mean(losses)), "val_dice": float(np.mean(per_gland)), **named}
+    per_gland = [_mean_of_numbers(column) for column in np.transpose(scores)]
+    named = {f"val_dice_{label}": score for label, score in enumerate(per_gland, start=1)}
+    loss_of_all = _finite(float(np.mean(losses)), "validation")
+    return {"val_loss": loss_of_all, "val_dice": _mean_of_numbers(np.array(per_gland)), **named}
+
+
+def _mean_of_numbers(values: np.ndarray) -> float:
+    """Mean without the NaN; NaN if there is nothing else."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if numbers.size else math.nan
 
 
 def _dice(reference: np.ndarray, candidate: np.ndarray) -> float:
@@ -207,56 +256,11 @@ def _dice(reference: np.ndarray, candidate: np.ndarray) -> float:
     return 2.0 * float(np.sum(reference & candidate)) / float(reference.sum() + candidate.sum())
 
 
-def save_weights(model, path: Path) -> None:
-    """Write Keras weights whole or not at all; the path ends in .weights.h5."""
-    with atomic_path(path) as temporary:
-        model.save_weights(temporary)
-
-
-@dataclasses.dataclass
-class _State:
-    """What a resumed run needs beside its recipe."""
-
-    epoch: int = 0
-    checkpoint: HybridCheckpoint = dataclasses.field(default_factory=HybridCheckpoint)
-    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-    @classmethod
-    def load(cls, run: Path, model) -> _State:
-        """The state of the run folder, with weights and optimizer put into the model; a new one if there is none."""
-        path = run / "state.json"
-        if not path.is_file():
-            return cls()
-        data = json.loads(path.read_text(encoding="utf-8"))
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(run / data["weights"])
-        return cls(data["epoch"], HybridCheckpoint(**data["checkpoint"]), data["rows"])
-
-    def save(self, run: Path, model) -> None:
-        """Write weights first, then the file that names them: a kill between the two leaves the older state."""
-        weights = run / f"state-{self.epoch}.weights.h5"
-        save_weights(model, weights)
-        content = {
-            "epoch": self.epoch,
-            "weights": weights.name,
-            "checkpoint": dataclasses.asdict(self.checkpoint),
-            "rows": self.rows,
-        }
-        with atomic_path(run / "state.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        with atomic_path(run / "history.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, HISTORY)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        for old in run.glob("state-*.weights.h5"):
-            if old != weights:
-                old.unlink()
-
-
 def _line(row: dict[str, Any], recipe: Recipe) -> str:
-    left = (recipe.optimisation.epochs - row["epoch"]) * row["seconds"] / 60.0
+    minutes_left = (recipe.optimisation.epochs - row["epoch"]) * row["seconds"] / 60.0
+    dice = " ".join(f"{structure.side} {row[f'val_dice_{structure.label}']:.3f}" for structure in PAROTIDS)
     return (
         f"epoch {row['epoch']}/{recipe.optimisation.epochs}  loss {row['loss']:.4f}  validation loss "
-        f"{row['val_loss']:.4f}  Dice right {row['val_dice_1']:.3f} left {row['val_dice_2']:.3f}  {row['kept']:9s}  "
-        f"{row['seconds']:.0f} s, about {left:.0f} min left"
+        f"{row['val_loss']:.4f}  Dice {dice}  {row['kept']:9s}  "
+        f"{row['seconds']:.0f} s, about {minutes_left:.0f} min left"
     )

@@ -184,7 +184,9 @@ def test_the_written_files_are_found_again_on_one_grid(
     tmp_path: Path, average_of_heads: tuple[sitk.Image, sitk.Image]
 ) -> None:
     average_anatomy.write_template(*average_of_heads, tmp_path)
-    ct, labels = (sitk.ReadImage(str(tmp_path / name)) for name in (average_anatomy.CT_NAME, average_anatomy.LABELS_NAME))
+    ct, labels = (
+        sitk.ReadImage(str(tmp_path / name)) for name in (average_anatomy.CT_NAME, average_anatomy.LABELS_NAME)
+    )
     assert ct.IsSameImageGeometryAs(labels)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), sitk.GetArrayFromImage(average_of_heads[0]))
     assert (ct.GetPixelID(), labels.GetPixelID()) == (sitk.sitkInt16, sitk.sitkUInt8)

@@ -26,9 +26,7 @@ def convolution(x, filters: int, kernel: int = 3, *, use_bias: bool = True, name
     from keras import layers
 
     layer = {2: layers.Conv2D, 3: layers.Conv3D}[spatial_rank(x)]
-    return layer(
-        filters, kernel, padding="same", use_bias=use_bias, kernel_initializer="he_normal", name=name
-    )(x)
+    return layer(filters, kernel, padding="same", use_bias=use_bias, kernel_initializer="he_normal", name=name)(x)
 
 
 def normalised_activation(x, *, name: str):

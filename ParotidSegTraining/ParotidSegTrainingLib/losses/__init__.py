@@ -26,12 +26,17 @@ def build_loss(settings: Mapping[str, Any]) -> Callable:
         loss(labels, logits) -> scalar.
 
     Raises:
-        RecipeError: the name or a parameter is unknown.
+        RecipeError: the name or a parameter is unknown, or a parameter is of the wrong kind.
     """
     parameters = dict(settings)
     name = parameters.pop("name")
     if name not in REGISTRY:
         raise RecipeError(f"The loss '{name}' is unknown; known are {', '.join(sorted(REGISTRY))}.")
+    for key, value in parameters.items():
+        numbers = value if key == "alpha" and isinstance(value, list | tuple) else [value]
+        if not all(isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers):
+            kind = "a list of numbers" if key == "alpha" else "a number"
+            raise RecipeError(f"The recipe is not valid: loss.{key} must be {kind}, none negative, not {value!r}.")
     try:
         return REGISTRY[name](**parameters)
     except TypeError as error:
