@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from .surfaces import joint_bounding_box
+
 TYPICAL_DISTANCE_MM = 118.0
 SMALLEST_DISTANCE_MM = 70.0
 LARGEST_DISTANCE_MM = 170.0
@@ -44,18 +46,23 @@ def pieces(mask: np.ndarray, probability: np.ndarray, geometry: sitk.Image, *, l
         least_ml: smaller pieces are left out.
     """
     voxel_ml = float(np.prod(geometry.GetSpacing())) / 1000.0
-    components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8))))
-    direction = np.array(geometry.GetDirection()).reshape(3, 3)
+    box = joint_bounding_box(mask, mask)  # a gland fills a small part of the region
+    if not mask[box].size:
+        return []
+    components = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask[box].astype(np.uint8))))
+    first = np.array([part.start for part in box])
     found = []
     counts = np.bincount(components.ravel())
     for component in range(1, len(counts)):
         if counts[component] * voxel_ml < least_ml:
             continue
         inside = components == component
-        weights = probability[inside].astype(np.float64)
-        index = (np.argwhere(inside)[:, ::-1] * weights[:, np.newaxis]).sum(axis=0) / weights.sum()
-        centroid = np.array(geometry.GetOrigin()) + direction @ (index * np.array(geometry.GetSpacing()))
-        found.append(Piece(inside, float(weights.sum()) * voxel_ml, centroid))
+        weights = probability[box][inside].astype(np.float64)
+        index = (np.argwhere(inside) * weights[:, np.newaxis]).sum(axis=0) / weights.sum() + first
+        centroid = geometry.TransformContinuousIndexToPhysicalPoint(index[::-1].tolist())
+        whole = np.zeros_like(mask)
+        whole[box] = inside
+        found.append(Piece(whole, float(weights.sum()) * voxel_ml, np.array(centroid)))
     return sorted(found, key=lambda piece: -piece.mass)
 
 

@@ -14,8 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import math
+import os
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -110,18 +114,18 @@ def load_bundle(name_or_path: str | Path = "parotid-ct") -> Bundle:
     Raises:
         BundleError: it is missing, incomplete, damaged, of an unknown schema, or holds what a bundle may not hold.
     """
-    path = Path(name_or_path)
-    if not path.exists():
-        path = bundles_folder() / str(name_or_path)
-        known = str(name_or_path) in shipped_bundles()
-        if not known:
-            raise BundleError(
-                f"There is no bundle '{name_or_path}'; these ship: {', '.join(shipped_bundles())}; or give a folder or zip."
-            )
+    shipped = shipped_bundles()
+    # A name means the bundle that ships, whatever lies in the current folder.
+    path = bundles_folder() / name_or_path if name_or_path in shipped else Path(name_or_path)
+    if not os.path.exists(path):
+        raise BundleError(
+            f"There is no bundle {_shown(name_or_path)}: give the name of one that ships ({', '.join(shipped)}), "
+            "a folder or a zip."
+        )
     text = _read(path, "bundle.json", 2**20)
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"The bundle.json of {path.name} is not valid JSON.") from error
     bundle = _parse(path, data, hashlib.sha256(text).hexdigest())
     for file in bundle.files:
@@ -133,7 +137,7 @@ def _parse(path: Path, data: Any, sha256: str) -> Bundle:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else None
         raise BundleError(
-            f"The bundle {path.name} has the schema {found!r}; this version of ParotidSeg reads {SCHEMA}."
+            f"The bundle {path.name} has the schema {_shown(found)}; this version of ParotidSeg reads {SCHEMA}."
         )
     try:
         files = {name: (str(entry["sha256"]), int(entry["bytes"])) for name, entry in data["files"].items()}
@@ -141,11 +145,11 @@ def _parse(path: Path, data: Any, sha256: str) -> Bundle:
             _check_file(name, size)
         bundle = Bundle(
             path=path,
-            name=str(data["name"]),
-            version=str(data["version"]),
-            description=str(data["description"]),
-            intended_use=str(data["intended_use"]),
-            licence=str(data["licence"]),
+            name=_text(data, "name"),
+            version=_text(data, "version"),
+            description=_text(data, "description"),
+            intended_use=_text(data, "intended_use"),
+            licence=_text(data, "licence"),
             sha256=sha256,
             locator=_parse_network(data["locator"], files),
             segmenter=_parse_network(data["segmenter"], files),
@@ -154,12 +158,16 @@ def _parse(path: Path, data: Any, sha256: str) -> Bundle:
             files=files,
         )
         structures = [(entry["label"], entry["key"]) for entry in data["structures"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"The bundle.json of {path.name} is incomplete or malformed ({error!r}).") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BundleError(f"The bundle.json of {path.name} is incomplete or malformed ({_shown(error)}).") from error
     if structures != [(structure.label, structure.key) for structure in PAROTIDS]:
         raise BundleError(f"The bundle {path.name} labels its structures otherwise than right 1, left 2.")
-    if not re.fullmatch(r"\d+\.\d+\.\d+", bundle.version):
-        raise BundleError(f"The version {bundle.version!r} of the bundle {path.name} is not of the form 1.2.3.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", bundle.name):
+        raise BundleError(
+            f"The name {_shown(bundle.name)} of the bundle {path.name} is not made of letters and digits."
+        )
+    if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", bundle.version):
+        raise BundleError(f"The version {_shown(bundle.version)} of the bundle {path.name} is not of the form 1.2.3.")
     return bundle
 
 
@@ -169,33 +177,50 @@ def _parse_network(data: Mapping[str, Any], files: Mapping[str, Any]) -> Network
         raise ValueError(f"tile {data['tile']}")
     sz, sy, sx = (float(edge) for edge in data["preprocessing"]["spacing"])
     low, high = (float(bound) for bound in data["preprocessing"]["window"])
-    if min(sz, sy, sx) < 0.2 or low >= high:
+    # Written so that NaN fails too.
+    if not all(0.2 <= edge <= 20.0 for edge in (sz, sy, sx)) or not -math.inf < low < high < math.inf:
         raise ValueError(f"preprocessing {data['preprocessing']}")
-    openvino = data.get("openvino")
-    needed = [data["weights"]]
+    weights, openvino = _text(data, "weights"), data.get("openvino")
+    needed = {weights: ".weights.h5"}
     if openvino is not None:
-        needed += [openvino, str(PurePosixPath(openvino).with_suffix(".bin"))]
-    for name in needed:
-        if name not in files:
-            raise ValueError(f"{name} is not among the files")
+        openvino = _text(data, "openvino")
+        needed |= {openvino: ".xml", str(PurePosixPath(openvino).with_suffix(".bin")): ".bin"}
+    for name, suffix in needed.items():
+        if name not in files or not name.endswith(suffix):
+            raise ValueError(f"{name} is not among the files, or is none of the kind {suffix}")
     return NetworkSpec(
-        network=str(data["network"]),
+        network=_text(data, "network"),
         config=dict(data["config"]),
         preprocessing=Preprocessing((sz, sy, sx), (low, high)),
         tile=(z, y, x),
-        weights=str(data["weights"]),
+        weights=weights,
         openvino=openvino,
     )
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    if not isinstance(data[key], str):
+        raise ValueError(f"{key} is no text")
+    return data[key]
+
+
+def _shown(value: object) -> str:
+    """A value that nobody has checked, as a short text on one line."""
+    text = repr(str(value))
+    return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
 
 def _check_file(name: str, size: int) -> None:
     """Refuse names that leave the bundle, kinds of file that can carry code, and absurd sizes."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or len(path.parts) > 2:
-        raise BundleError(f"The bundle names a file outside itself ('{name}'): it is not safe to load.")
+        raise BundleError(f"The bundle names a file outside itself ({_shown(name)}): it is not safe to load.")
+    if not name.isprintable() or str(path) != name:
+        raise BundleError(f"The bundle holds {_shown(name)}, which is no proper name of a file.")
     if not name.endswith(ALLOWED_SUFFIXES):
         raise BundleError(
-            f"The bundle holds '{name}', a kind of file that can carry code or has no place in it: it is not safe to load."
+            f"The bundle holds {_shown(name)}, a kind of file that can carry code or has no place in it: "
+            "it is not safe to load."
         )
     if not 0 <= size <= LARGEST_FILE:
         raise BundleError(f"The bundle states an impossible size for '{name}' ({size} bytes).")
@@ -205,17 +230,27 @@ def _read(path: Path, name: str, largest: int) -> bytes:
     """A file of a folder or zip, read only if it is not larger than stated."""
     try:
         if path.is_dir():
-            target = (path / name).resolve()
-            if not target.is_relative_to(path.resolve()):
-                raise BundleError(f"The bundle names a file outside itself ('{name}'): it is not safe to load.")
-            if target.stat().st_size > largest:
-                raise BundleError(f"The file {name} of the bundle {path.name} is larger than it should be.")
-            return target.read_bytes()
+            return _read_of_folder(path, name, largest)
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(name).file_size > largest:
                 raise BundleError(f"The file {name} of the bundle {path.name} is larger than it should be.")
             return archive.read(name)
     except (FileNotFoundError, KeyError) as error:
         raise BundleError(f"The bundle {path.name} has no {name}.") from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise BundleError(f"The bundle {path.name} cannot be read: it is no folder or zip of a model.") from error
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise BundleError(
+            f"The bundle {path.name} cannot be read: it is no folder or zip of a model, or it is damaged."
+        ) from error
+
+
+def _read_of_folder(folder: Path, name: str, largest: int) -> bytes:
+    target = (folder / name).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise BundleError(f"The bundle names a file outside itself ('{name}'): it is not safe to load.")
+    if target.exists() and not target.is_file():
+        raise BundleError(f"The {name} of the bundle {folder.name} is no file.")
+    with target.open("rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise BundleError(f"The file {name} of the bundle {folder.name} is larger than it should be.")
+    return content

@@ -8,15 +8,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import numpy as np
 
-from .bundle import Bundle, NetworkSpec
+from .bundle import LARGEST_FILE, Bundle, NetworkSpec
 from .errors import BundleError, EngineError
 from .networks import build_network
+from .structures import PAROTIDS
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -62,7 +64,7 @@ def open_engine(bundle: Bundle, spec: NetworkSpec, engine: str = "auto") -> Engi
         engine: "auto" (the fastest that is installed and that the bundle serves), "openvino" or "keras".
 
     Raises:
-        EngineError: the engine is unknown or not installed.
+        EngineError: the engine is unknown, not installed, or does not start.
         BundleError: the weights do not fit the network.
     """
     if engine not in ENGINES:
@@ -77,7 +79,12 @@ def open_engine(bundle: Bundle, spec: NetworkSpec, engine: str = "auto") -> Engi
             raise EngineError(f"The bundle '{bundle.name}' holds no OpenVINO model; use the engine keras.")
         needed = {"openvino": "openvino", "keras": "tensorflow-cpu keras"}[engine]
         raise EngineError(f"The engine '{engine}' is not installed: pip install {needed}.")
-    return {"openvino": _open_openvino, "keras": _open_keras}[engine](bundle, spec)
+    try:
+        return {"openvino": _open_openvino, "keras": _open_keras}[engine](bundle, spec)
+    except ImportError as error:
+        raise EngineError(
+            f"The engine '{engine}' is installed but does not start: install it again, or choose another engine."
+        ) from error
 
 
 def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
@@ -88,13 +95,17 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
     # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
     with _dtype_policy(keras, "float32"):
         model = build_network(spec.network, tile=spec.tile, config=spec.config)
+    _check_shapes(bundle, spec, model.input_shape[1:], model.output_shape[1:])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.weights.h5"
         path.write_bytes(content)
         refuse_unsafe_hdf5(path, bundle.name)
         try:
-            model.load_weights(path)
-        except (ValueError, KeyError, OSError) as error:
+            with warnings.catch_warnings():
+                # Of nested layers that the file does not hold Keras only warns, and leaves them random.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(path)
+        except (ValueError, KeyError, OSError, RuntimeError, TypeError, UserWarning) as error:
             raise BundleError(
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
@@ -115,31 +126,51 @@ class _dtype_policy:
         self._config.set_dtype_policy(self._before)
 
 
+def _check_shapes(bundle: Bundle, spec: NetworkSpec, takes: Sequence[int | None], gives: Sequence[int | None]) -> None:
+    """Refuse a network that does not map one tile (z, y, x, 1) to the classes of its voxels."""
+    if tuple(takes) != (*spec.tile, 1) or tuple(gives) != (*spec.tile, len(PAROTIDS) + 1):
+        raise BundleError(
+            f"A network of the bundle '{bundle.name}' does not map its tile to background, right and left gland."
+        )
+
+
 def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
-    """Refuse a weights file that is a whole model (it may hold Lambda layers) or that links to other files."""
+    """Refuse a weights file that is a whole model (it may hold Lambda layers), that reads other files, or is a bomb.
+
+    Raises:
+        BundleError: it is no readable HDF5 file, or holds more than plain arrays of numbers of a sane size.
+    """
     import h5py
 
-    def visit(group) -> None:
+    unpacked = 0
+
+    def visit(group: h5py.Group, above: tuple[object, ...]) -> None:
+        nonlocal unpacked
         for key in group:
-            link = group.get(key, getlink=True)
-            if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+            # Only hard links lead to something in this very file; a link upwards would be an endless one.
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise BundleError(f"The weights of the bundle '{bundle_name}' link to another file: not safe to load.")
             item = group[key]
-            if isinstance(item, h5py.Group):
-                visit(item)
-            elif item.external or item.dtype.hasobject:
+            if isinstance(item, h5py.Group) and item not in above:
+                visit(item, (*above, item))
+                continue
+            if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.dtype.kind not in "fiub":
                 raise BundleError(
                     f"The weights of the bundle '{bundle_name}' hold more than numbers: not safe to load."
                 )
+            unpacked += item.nbytes
+            if unpacked > LARGEST_FILE:
+                raise BundleError(f"The weights of the bundle '{bundle_name}' are larger than a network can be.")
 
     try:
         with h5py.File(path, "r") as file:
             if "model_config" in file.attrs:
                 raise BundleError(
-                    f"The bundle '{bundle_name}' holds a whole Keras model, which may carry code; only weights are loaded."
+                    f"The bundle '{bundle_name}' holds a whole Keras model, which may carry code: only weights are "
+                    "loaded."
                 )
-            visit(file)
-    except OSError as error:
+            visit(file, (file["/"],))
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise BundleError(f"The weights of the bundle '{bundle_name}' are no readable HDF5 file.") from error
 
 
@@ -152,11 +183,11 @@ def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
     core = openvino.Core()
     try:
         model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
+        takes, gives = list(model.input(0).shape), list(model.output(0).shape)
         compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
     except RuntimeError as error:
         raise BundleError(
             f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
         ) from error
-    if tuple(compiled.input(0).shape)[1:4] != spec.tile:
-        raise BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' has another tile size.")
+    _check_shapes(bundle, spec, takes[1:], gives[1:])
     return _CallableEngine("openvino", lambda batch: compiled(batch)[0])

@@ -22,6 +22,9 @@ HALF_EXTENT_MM = (30.0, 42.0, 36.0)
 #: Tiles here are larger than what is looked for, so a small overlap does; those with nothing but air are not run.
 TILE_OVERLAP = 0.25
 AIR_ONLY = -0.9
+#: The region's centre lies on a lattice of this many of its voxels, fixed in the patient's space: a locator that is off by
+#: a fraction of a voxel, as it is between two samplings of one patient, then leads to the very same grid.
+LATTICE_VOXELS = 2.0
 #: A gland of which the coarse network sees less than this is not there.
 LEAST_ML = 1.0
 
@@ -94,4 +97,5 @@ def region_around(location: Location, spec: NetworkSpec, widening: Sequence[floa
     spacing, tile = spec.preprocessing.spacing, spec.tile
     extent = (high - low)[::-1]
     size = [max(t, math.ceil(e / s - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
-    return Grid.centred((low + high) / 2.0, spacing, size)
+    lattice = LATTICE_VOXELS * np.array(spacing[::-1])
+    return Grid.centred(np.round((low + high) / 2.0 / lattice) * lattice, spacing, size)

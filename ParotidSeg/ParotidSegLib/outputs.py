@@ -36,7 +36,7 @@ class Outputs:
             draw: whether a picture is wanted at all.
 
         Raises:
-            OutputError: the suffix is no format, or the place cannot be written.
+            OutputError: a suffix is no format, two files have one path, or a place cannot be written.
         """
         if output.suffix and not output.is_dir():
             suffix = segmentation_suffix(output)
@@ -47,7 +47,13 @@ class Outputs:
             preview = preview or output / "parotids.png"
             report = report or output / "report.json"
         planned = cls(labels, preview if draw else None, report)
-        for path in planned.paths:
+        if planned.preview and planned.preview.suffix.lower() != ".png":
+            raise OutputError(f"The picture cannot be written as {planned.preview}: let the name end with .png.")
+        for index, path in enumerate(planned.paths):
+            if path in planned.paths[:index]:
+                raise OutputError(
+                    f"{path} cannot be written twice: give the picture and the report names of their own."
+                )
             _refuse_unwritable(path)
         return planned
 

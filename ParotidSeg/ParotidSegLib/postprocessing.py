@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from .anatomy import choose_pair, pieces
 from .structures import PAROTIDS
+from .surfaces import joint_bounding_box
 
 #: Specks below this are no candidates for a gland.
 LEAST_ML = 0.5
@@ -52,8 +53,10 @@ def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Glands:
         kept = piece.mask if piece else np.zeros_like(masks[channel])
         dropped[structure.label] = float((masks[channel] & ~kept).sum()) * voxel_ml
         if piece:
-            filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(kept.astype(np.uint8)))) > 0
-            labels[filled & (labels == 0)] = structure.label
+            box = joint_bounding_box(kept, kept)
+            filled = sitk.BinaryFillhole(sitk.GetImageFromArray(kept[box].astype(np.uint8)))
+            free = labels[box] == 0
+            labels[box][(sitk.GetArrayViewFromImage(filled) > 0) & free] = structure.label
             confidence[structure.label] = float(probabilities[..., channel][kept].mean())
     return Glands(labels, confidence, dropped)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ParotidSegLib.preprocessing import AIR_HU
+
 from .recipe import Augmentation
 
 
@@ -29,6 +31,7 @@ class Parameters:
         noise: standard deviation in HU.
         blur: standard deviation in voxels.
         noise_seed: seed of the noise.
+        in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
     """
 
     mirror: bool = False
@@ -40,6 +43,7 @@ class Parameters:
     noise: float = 0.0
     blur: float = 0.0
     noise_seed: int = 0
+    in_scan: tuple[float, float] = (0.0, 1.0)
 
 
 def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
@@ -60,7 +64,15 @@ def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
         noise=float(rng.uniform(0.0, ranges.noise)),
         blur=float(rng.uniform(0.0, ranges.blur)),
         noise_seed=int(rng.integers(2**31)),
+        in_scan=_draw_in_scan(ranges.truncation, rng),
     )
+
+
+def _draw_in_scan(chance: float, rng: np.random.Generator) -> tuple[float, float]:
+    if rng.random() >= chance:
+        return 0.0, 1.0
+    end = float(rng.random())
+    return (0.0, end) if rng.random() < 0.5 else (end, 1.0)
 
 
 def spatial_transform(parameters: Parameters, centre: np.ndarray) -> sitk.AffineTransform:
@@ -104,3 +116,11 @@ def change_intensity(hounsfield: np.ndarray, parameters: Parameters) -> np.ndarr
         rng = np.random.default_rng(parameters.noise_seed)
         changed = changed + rng.standard_normal(changed.shape, dtype=np.float32) * np.float32(parameters.noise)
     return changed
+
+
+def end_scan(hounsfield: np.ndarray, labels: np.ndarray, parameters: Parameters) -> None:
+    """Empty what lies beyond the end of the scan, in place: air in the image, background in the labels; (z, y, x)."""
+    first, last = (round(share * labels.shape[0]) for share in parameters.in_scan)
+    for beyond in (slice(0, first), slice(last, None)):
+        hounsfield[beyond] = AIR_HU
+        labels[beyond] = 0

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
     fit.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; the same folder resumes it")
+    fit.add_argument("--start-from", type=Path, metavar="WEIGHTS", help="weights of another run to begin with")
     fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
     fit.set_defaults(run_command=_fit)
 
@@ -67,7 +68,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     from .trainer import fit
 
     recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
-    fit(recipe, DatasetFolder.open(arguments.data), arguments.run, report=_say)
+    folder = DatasetFolder.open(arguments.data)
+    fit(recipe, folder, arguments.run, start_from=arguments.start_from, report=_say)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -83,7 +83,13 @@ class DatasetFolder:
         Raises:
             DataError: the file is damaged, no label map, or has labels of no structure.
         """
-        labels = _read(self.mask_path(case))
+        path = self.mask_path(case)
+        try:
+            labels = sitk.ReadImage(str(path))
+        except RuntimeError as error:
+            raise DataError(f"The mask {path} is damaged or no image: copy or export it again.") from error
+        if labels.GetDimension() != 3 or labels.GetNumberOfComponentsPerPixel() != 1:
+            raise DataError(f"The mask {path} is no three-dimensional image of single labels: export it as one.")
         unknown = set(np.unique(sitk.GetArrayViewFromImage(labels)).tolist()) - {0, *(s.label for s in PAROTIDS)}
         if unknown:
             raise DataError(f"The mask of the case {case} has labels of no structure: {sorted(unknown)}.")
@@ -95,16 +101,6 @@ class DatasetFolder:
             if path.is_file():
                 return path
         raise DataError(f"The case {case} has no file in {self.root / folder} ({', '.join(SUFFIXES)}).")
-
-
-def _read(path: Path) -> sitk.Image:
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise DataError(f"{path} is damaged or no image: copy or export it again.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise DataError(f"{path} is not a three-dimensional image with one value per voxel: export it as one.")
-    return image
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from ParotidSegLib.preprocessing import Grid, sample
 from ParotidSegLib.structures import PAROTIDS
 
-from .augmentation import Parameters, change_intensity, draw, spatial_transform
+from .augmentation import Parameters, change_intensity, draw, end_scan, spatial_transform
 from .dataset import Case
 from .recipe import Recipe
 
@@ -53,6 +53,7 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
     masks = reversed(case.masks) if parameters.mirror else case.masks
     for structure, mask in zip(PAROTIDS, masks, strict=True):
         labels[sample(mask, grid, transform=transform, outside=0.0) > 0.5] = structure.label
+    end_scan(hounsfield, labels, parameters)
     return Patch(recipe.preprocessing.normalise(hounsfield)[..., np.newaxis], labels)
 
 

@@ -6,6 +6,7 @@ first step and not after its first epoch.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -52,6 +53,7 @@ class Augmentation:
         offset: largest shift in HU.
         noise: largest standard deviation of Gaussian noise in HU.
         blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
+        truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
     """
 
     mirror: float = 0.5
@@ -62,9 +64,11 @@ class Augmentation:
     offset: float = 15.0
     noise: float = 20.0
     blur: float = 0.6
+    truncation: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(0.0 <= self.mirror <= 1.0, "augmentation.mirror must lie between 0 and 1")
+        for name in ("mirror", "truncation"):
+            _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
         for name in ("rotation", "scale", "shear", "gain", "offset", "noise", "blur"):
             _require(getattr(self, name) >= 0.0, f"augmentation.{name} must not be negative")
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")
@@ -209,7 +213,8 @@ def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
     for parent in parents:
         data = data.setdefault(parent, {})
         _require(isinstance(data, dict), f"{dotted} is not a field")
-    data[last] = value
+    # A later override may reach into this one, which stays the caller's own.
+    data[last] = copy.deepcopy(value)
 
 
 def from_dict(cls: type, data: Any, where: str = "") -> Any:

@@ -28,6 +28,7 @@ from ParotidSegLib.errors import DataError, RecipeError
 from ParotidSegLib.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
 
+from . import recipe as recipes
 from .checkpoints import RunState, save_weights
 from .dataset import Case, DatasetFolder, load_case
 from .losses import build_loss
@@ -43,6 +44,7 @@ def fit(
     run: Path,
     *,
     report: Callable[[str], None] = print,
+    start_from: Path | None = None,
     stop_after_epochs: int | None = None,
 ) -> Path:
     """Train a network, or go on with a run that was interrupted.
@@ -52,6 +54,7 @@ def fit(
         folder: the data set; `train` trains, `validation` chooses.
         run: folder of the run, made if needed.
         report: takes one line of text an epoch.
+        start_from: weights of another run to begin with, for a second phase; of the same network.
         stop_after_epochs: leave after this many epochs of this call (the run can be resumed).
 
     Returns:
@@ -66,7 +69,7 @@ def fit(
     train_names = folder.cases("train", recipe.exclude)
     validation_names = folder.cases("validation", recipe.exclude)
     loss = build_loss(recipe.loss)
-    model = _compiled_network(recipe, loss)
+    model = _compiled_network(recipe, loss, start_from)
     count = len(train_names) + len(validation_names)
     report(f"{recipe.name}: {model.count_params():,} weights; reading {count} cases")
     train_cases = _load(folder, train_names, recipe)
@@ -108,7 +111,8 @@ def _claim(run: Path, recipe: Recipe) -> None:
     What a killed process left half written is removed: one process at a time works in a run folder.
     """
     path = run / "recipe.json"
-    if (run / "state.json").is_file() and not (path.is_file() and path.read_text("utf-8") == recipe.to_json()):
+    # Compared as recipes, not as text: a field that came later has its default in the older file.
+    if (run / "state.json").is_file() and recipes.load(str(path)) != recipe:
         raise RecipeError(f"{run} holds a run of another recipe; choose an empty folder or the recipe that it holds.")
     with atomic_path(path) as temporary:
         temporary.write_text(recipe.to_json(), encoding="utf-8")
@@ -116,8 +120,13 @@ def _claim(run: Path, recipe: Recipe) -> None:
         leftover.unlink()
 
 
-def _compiled_network(recipe: Recipe, loss: Callable) -> Any:
-    """The untrained network with its optimizer; RecipeError if it or the loss does not fit the data."""
+def _compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None) -> Any:
+    """The network with its optimizer, untrained or with the weights to start from.
+
+    Raises:
+        RecipeError: the network or the loss does not fit the data.
+        DataError: the weights to start from are missing or of another network.
+    """
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
@@ -134,6 +143,11 @@ def _compiled_network(recipe: Recipe, loss: Callable) -> Any:
             f"not {channels} and {classes}."
         )
     loss(keras.ops.zeros((1, 1, 1, 1), "int32"), keras.ops.zeros((1, 1, 1, 1, classes)))
+    if start_from is not None:
+        try:
+            model.load_weights(start_from)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"The weights {start_from} to start from are missing or of another network.") from error
     model.compile(optimizer=_optimizer(recipe), loss=loss, jit_compile=False)
     return model
 

@@ -20,7 +20,7 @@ HEAD, MUSCLES, GLAND = (105.0, 84.0, 66.0), (96.0, 75.0, 60.0), (20.0, 24.0, 28.
 RIGHT, LEFT = np.array([-60.0, 12.0, -4.0]), np.array([60.0, 12.0, -4.0])
 RIGHT_HU, LEFT_HU = 200, -60
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-#: Case -> middle of the head (mm, LPS) and how it is stored: new order of axes, which of them run backwards, the ending.
+#: Case -> middle of the head (mm, LPS); order of the axes and which of them run backwards, as stored; suffix.
 CASES: dict[str, tuple[tuple[float, float, float], tuple[int, int, int], tuple[bool, bool, bool], str]] = {
     "head_1": ((0.0, 0.0, 0.0), (0, 1, 2), (False, False, False), ".nii.gz"),
     "head_2": ((30.0, -150.0, 40.0), (0, 1, 2), (True, True, False), ".nii.gz"),

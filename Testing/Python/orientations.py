@@ -66,6 +66,8 @@ def image_of(function, size: Sequence[int], spacing: Sequence[float], origin: Se
 
 def voxel_centres(image: sitk.Image) -> np.ndarray:
     """Patient coordinates of the voxels, (z, y, x, 3) in mm."""
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in image.GetSize()), indexing="ij"), axis=-1).transpose(2, 1, 0, 3)
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in image.GetSize()), indexing="ij"), axis=-1).transpose(
+        2, 1, 0, 3
+    )
     matrix = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
     return np.array(image.GetOrigin()) + index @ matrix.T

@@ -30,7 +30,7 @@ class MarkingEngine:
 
 
 def a_scan(*, right=RIGHT, left=LEFT, radius=14.0, direction=(1, 0, 0, 0, 1, 0, 0, 0, 1)) -> sitk.Image:
-    """A block of 0 HU with a ball of 700 HU for the right gland and one of -700 HU for the left; None leaves one out."""
+    """A block of 0 HU with a ball of 700 HU for the right gland, one of -700 HU for the left; None leaves one out."""
 
     def hounsfield(points):
         values = np.zeros(points.shape[:-1])
@@ -97,21 +97,36 @@ def test_progress_rises_to_one():
     assert fractions[-1] == 1.0
 
 
-def test_the_region_holds_both_glands_with_a_margin():
+def test_the_region_holds_both_glands_with_a_margin_of_which_the_lattice_takes_a_voxel_at_most():
     grid = region_around(Location(RIGHT, LEFT), SEGMENTER)
     assert grid.spacing == (1.5, 1.5, 3.0)
-    half = np.array(grid.spacing) / 2
-    low, high = grid.corners.min(axis=0) - half, grid.corners.max(axis=0) + half
-    reach = np.array((30.0, 42.0, 36.0))
+    voxel = np.array(grid.spacing)
+    low, high = grid.corners.min(axis=0) - voxel / 2, grid.corners.max(axis=0) + voxel / 2
+    reach = np.array((30.0, 42.0, 36.0)) - voxel
     assert np.all(low <= np.minimum(RIGHT, LEFT) - reach + 1e-6)
     assert np.all(high >= np.maximum(RIGHT, LEFT) + reach - 1e-6)
-    np.testing.assert_allclose(grid.centre, (RIGHT + LEFT) / 2)
+    assert np.all(np.abs(grid.centre - (RIGHT + LEFT) / 2) <= voxel + 1e-6)
 
 
 def test_the_region_of_a_single_gland_reaches_to_the_other_side():
     grid = region_around(Location(RIGHT, None), SEGMENTER)
-    np.testing.assert_allclose(grid.centre, RIGHT + (59.0, 0.0, 0.0))
+    assert np.all(np.abs(grid.centre - np.add(RIGHT, (59.0, 0.0, 0.0))) <= grid.spacing)
     assert grid.size[0] * grid.spacing[0] >= 118.0 + 60.0
+
+
+def test_a_locator_that_is_off_by_a_fraction_of_a_voxel_leads_to_the_same_grid():
+    right, left = np.array([-60.0, 6.0, 12.0]), np.array([60.0, 6.0, 12.0])
+    expected = region_around(Location(right, left), SEGMENTER)
+    for shift in ((0.7, -0.6, 1.2), (-0.7, 0.7, -1.3)):
+        assert region_around(Location(right + shift, left + shift), SEGMENTER) == expected
+
+
+def test_the_region_of_the_mirrored_patient_is_the_mirrored_region():
+    mirror = np.array((-1.0, 1.0, 1.0))
+    grid = region_around(Location(RIGHT, LEFT), SEGMENTER)
+    other = region_around(Location(LEFT * mirror, RIGHT * mirror), SEGMENTER)
+    assert other.size == grid.size
+    np.testing.assert_allclose(other.centre, grid.centre * mirror)
 
 
 def test_the_region_grows_on_the_widened_axes_alone():

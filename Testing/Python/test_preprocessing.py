@@ -167,7 +167,9 @@ def test_the_crop_of_a_box_keeps_values_and_place(plain):
 
 @pytest.mark.parametrize("direction", [IDENTITY, OBLIQUE], ids=["straight", "oblique"])
 def test_a_box_around_a_grid_holds_every_voxel_that_the_grid_reads(direction):
-    image = image_of(linear, (60, 60, 60), (1.0, 1.0, 1.0), -np.reshape(direction, (3, 3)) @ np.full(3, 30.0), direction)
+    image = image_of(
+        linear, (60, 60, 60), (1.0, 1.0, 1.0), -np.reshape(direction, (3, 3)) @ np.full(3, 30.0), direction
+    )
     grid = Grid.centred((2.0, 1.0, -3.0), (2.0, 1.5, 1.0), (6, 7, 8))
     box = box_around(image, grid.corners)
     first = np.array(box.index)
@@ -204,7 +206,9 @@ def test_smoothing_turns_one_source_voxel_into_one_target_voxel_on_each_axis():
     variance = centroid(smooth, points**2)
     factor = 8 * math.log(2)
     # ITK's recursive filter is an approximation of the Gaussian: its variance is some 6 % short.
-    np.testing.assert_allclose(variance, np.array([4.0**2 - 1.0**2, 0.0, 6.0**2 - 1.5**2]) / factor, rtol=0.08, atol=0.01)
+    np.testing.assert_allclose(
+        variance, np.array([4.0**2 - 1.0**2, 0.0, 6.0**2 - 1.5**2]) / factor, rtol=0.08, atol=0.01
+    )
     np.testing.assert_allclose(centroid(smooth, points), 0.0, atol=1e-3)
 
 
@@ -321,7 +325,7 @@ def test_a_transform_says_which_point_of_the_scan_is_read():
     image = image_of(linear, (40, 40, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
     grid = Grid.centred((20.0, 20.0, 20.0), (2.0, 2.0, 2.0), (5, 5, 5))
     moved = sample(image, grid, transform=sitk.TranslationTransform(3, (1.0, 2.0, -3.0)))
-    np.testing.assert_allclose(moved, linear(grid_points(grid) + (1.0, 2.0, -3.0)), atol=0.01)
+    np.testing.assert_allclose(moved, linear(grid_points(grid) + np.array((1.0, 2.0, -3.0))), atol=0.01)
 
 
 # --- and back --------------------------------------------------------------------------------------------------------

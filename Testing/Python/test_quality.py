@@ -109,20 +109,21 @@ def test_nothing_is_found_just_within_the_limits(case):
 
 
 @pytest.mark.parametrize(
-    ("move", "point"),
+    ("move", "box", "point"),
     [
-        ({"z": -10}, (-61.0, 95.0, 700.0)),
-        ({"z": 10}, (-61.0, 95.0, 758.0)),
-        ({"y": -20}, (-61.0, 40.0, 729.0)),
-        ({"y": 24}, (-61.0, 158.0, 729.0)),
-        ({"x": -15}, (-100.0, 95.0, 729.0)),
+        ({"z": -10}, Box((4, 3, 0), (92, 54, 26)), (-61.0, 95.0, 700.0)),
+        ({"z": 10}, Box((4, 3, 2), (92, 54, 28)), (-61.0, 95.0, 758.0)),
+        ({"y": -20}, Box((4, 0, 2), (92, 57, 26)), (-61.0, 40.0, 729.0)),
+        ({"y": 24}, Box((4, 3, 2), (92, 57, 26)), (-61.0, 158.0, 729.0)),
+        ({"x": -15}, Box((0, 3, 2), (96, 54, 26)), (-100.0, 95.0, 729.0)),
     ],
     ids=["bottom", "top", "front", "back", "side"],
 )
-def test_a_gland_that_is_cut_by_the_scan_is_shown_where_it_is_cut(move, point):
-    (finding,) = findings_of(right=moved(RIGHT, **move), box=WHOLE)["gland-cut-by-scan"]
-    np.testing.assert_allclose(finding.point, point, atol=1e-9)
-    assert (finding.severity, finding.structure) == ("warning", "Parotid_R")
+def test_a_gland_that_is_cut_by_the_scan_is_shown_where_it_is_cut(move, box, point):
+    for part in (box, WHOLE):
+        (finding,) = findings_of(right=moved(RIGHT, **move), box=part)["gland-cut-by-scan"]
+        np.testing.assert_allclose(finding.point, point, atol=1e-9)
+        assert (finding.severity, finding.structure) == ("warning", "Parotid_R")
 
 
 def test_the_end_of_the_region_is_not_the_end_of_the_scan():

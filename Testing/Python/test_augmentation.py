@@ -1,0 +1,235 @@
+"""Random transforms: each does what its parameter says, and none ever mixes up left and right."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import made_training as made
+import numpy as np
+import pytest
+from orientations import voxel_centres
+
+from ParotidSegLib.preprocessing import Grid
+from ParotidSegTrainingLib import recipe as recipes
+from ParotidSegTrainingLib.augmentation import Parameters, change_intensity, draw, spatial_transform
+from ParotidSegTrainingLib.dataset import Case, DatasetFolder, load_case
+from ParotidSegTrainingLib.patches import Patch, cut
+from ParotidSegTrainingLib.recipe import Augmentation
+
+CENTRE = np.array([10.0, -20.0, 5.0])
+X, Y, Z = np.eye(3)
+QUARTER = math.pi / 2.0
+#: A tile over the whole head, so that no transform of the shipped recipes moves a gland out of it.
+RECIPE = made.tiny_recipe(tile=[24, 32, 40])
+NOTHING = Augmentation(mirror=0.0, rotation=0.0, scale=0.0, shear=0.0, gain=0.0, offset=0.0, noise=0.0, blur=0.0)
+
+
+@pytest.fixture(scope="module")
+def case(made_dataset: Path) -> Case:
+    return load_case(DatasetFolder.open(made_dataset), "head_1", RECIPE.preprocessing.spacing, 1000.0)
+
+
+def read_at(parameters: Parameters, point: np.ndarray) -> np.ndarray:
+    """Where the scan is read for a point of the patch, both seen from the centre."""
+    transform = spatial_transform(parameters, CENTRE)
+    return np.array(transform.TransformPoint((CENTRE + point).tolist())) - CENTRE
+
+
+@pytest.mark.parametrize(
+    ("parameters", "point", "expected"),
+    [
+        (Parameters(), X + 2 * Y + 3 * Z, X + 2 * Y + 3 * Z),
+        (Parameters(mirror=True), X + Y + Z, -X + Y + Z),
+        (Parameters(rotation=(QUARTER, 0.0, 0.0)), Y, Z),
+        (Parameters(rotation=(QUARTER, 0.0, 0.0)), X, X),
+        (Parameters(rotation=(0.0, QUARTER, 0.0)), X, Z),
+        (Parameters(rotation=(0.0, 0.0, QUARTER)), X, Y),
+        (Parameters(rotation=(0.0, 0.0, QUARTER)), Y, -X),
+        (Parameters(scale=(2.0, 3.0, 0.5)), X + Y + Z, 2 * X + 3 * Y + 0.5 * Z),
+        (Parameters(shear=(0.1, 0.2, 0.3)), Y, Y + 0.1 * X),
+        (Parameters(shear=(0.1, 0.2, 0.3)), Z, Z + 0.2 * X + 0.3 * Y),
+        # Mirror first, then scale, shear, and the rotation about x before that about z.
+        (Parameters(mirror=True, scale=(2.0, 1.0, 1.0)), X, -2 * X),
+        (Parameters(scale=(1.0, 2.0, 1.0), shear=(0.1, 0.0, 0.0)), Y, 2 * Y + 0.2 * X),
+        (Parameters(shear=(0.5, 0.0, 0.0), rotation=(0.0, 0.0, QUARTER)), Y, -X + 0.5 * Y),
+        (Parameters(rotation=(QUARTER, 0.0, QUARTER)), Y, Z),
+        (Parameters(rotation=(QUARTER, 0.0, QUARTER)), X, Y),
+        (Parameters(mirror=True, rotation=(0.0, 0.0, QUARTER)), X, -Y),
+    ],
+)
+def test_a_point_is_read_where_the_parameters_say(parameters, point, expected):
+    np.testing.assert_allclose(read_at(parameters, point), expected, atol=1e-12)
+
+
+def test_the_centre_never_moves():
+    parameters = Parameters(True, (0.1, -0.2, 0.3), (0.9, 1.1, 1.05), (0.05, -0.05, 0.02))
+    np.testing.assert_allclose(read_at(parameters, np.zeros(3)), np.zeros(3), atol=1e-12)
+
+
+def test_a_larger_scale_reads_a_larger_part_so_that_glands_look_smaller(case):
+    plain = cut(case, RECIPE, case.midpoint, Parameters())
+    scaled = cut(case, RECIPE, case.midpoint, Parameters(scale=(1.2, 1.2, 1.2)))
+    ratio = np.count_nonzero(scaled.labels) / np.count_nonzero(plain.labels)
+    assert ratio == pytest.approx(1.2**-3, rel=0.06)
+
+
+def test_a_turned_patch_shows_the_left_gland_where_the_map_says(case):
+    angle = math.radians(10.0)
+    turned = cut(case, RECIPE, case.midpoint, Parameters(rotation=(0.0, 0.0, angle)))
+    _, left = centroids(turned, case)
+    # The patch point p is read at R p: the gland at g is seen at R⁻¹ g, turned from y towards x.
+    gland = made.LEFT - case.midpoint
+    expected = [
+        math.cos(angle) * gland[0] + math.sin(angle) * gland[1],
+        math.cos(angle) * gland[1] - 60.0 * math.sin(angle),
+    ]
+    np.testing.assert_allclose((left - case.midpoint)[:2], expected, atol=1.0)
+
+
+def centroids(patch: Patch, case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the labels 1 and 2 of a patch about the case's midpoint, (x, y, z) in mm, LPS."""
+    grid = Grid.centred(case.midpoint.tolist(), RECIPE.preprocessing.spacing, RECIPE.tile)
+    points = voxel_centres(grid.image(patch.labels))
+    return points[patch.labels == 1].mean(axis=0), points[patch.labels == 2].mean(axis=0)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_no_draw_of_200_moves_a_label_to_the_other_side_or_parts_it_from_its_gland(case, name):
+    ranges = dataclasses.replace(recipes.load(name).augmentation, gain=0.0, offset=0.0, noise=0.0, blur=0.0)
+    rng = np.random.default_rng(20)
+    mirrored = whole = 0
+    for _ in range(100):
+        parameters = draw(ranges, rng)
+        patch = cut(case, RECIPE, case.midpoint, parameters)
+        if {1, 2} - set(np.unique(patch.labels)):
+            assert parameters.in_scan != (0.0, 1.0), "only the end of the scan may take a gland away"
+            continue
+        whole += 1
+        mirrored += parameters.mirror
+        right, left = centroids(patch, case)
+        assert left[0] - right[0] > 80.0, parameters
+        # In the made head the right gland is bright and the left one dark: a mirror image shows them changed.
+        bright, dark = (2, 1) if parameters.mirror else (1, 2)
+        assert patch.image[patch.labels == bright].mean() > patch.image[patch.labels == dark].mean() + 0.5
+    assert whole >= 60
+    assert 0.3 < mirrored / whole < 0.7
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        Parameters(),
+        Parameters(rotation=(0.1, -0.15, 0.2), scale=(0.9, 1.1, 1.05), shear=(0.05, -0.05, 0.04)),
+        Parameters(gain=1.1, offset=-12.0, blur=0.6),
+        Parameters(in_scan=(0.0, 0.6)),
+    ],
+)
+def test_a_mirrored_patch_is_the_flipped_patch_with_the_labels_swapped(case, parameters):
+    straight = cut(case, RECIPE, case.midpoint + 3.7, parameters)
+    mirrored = cut(case, RECIPE, case.midpoint + 3.7, dataclasses.replace(parameters, mirror=True))
+    np.testing.assert_allclose(mirrored.image, straight.image[:, :, ::-1], atol=1e-3)
+    swapped = np.array([0, 2, 1], np.uint8)[straight.labels[:, :, ::-1]]
+    assert set(np.unique(swapped)) == {0, 1, 2}
+    # Interpolation may round a voxel whose value is exactly one half to either side.
+    assert np.count_nonzero(mirrored.labels != swapped) <= 2
+
+
+def test_contrast_and_offset_are_linear():
+    hounsfield = np.random.default_rng(0).uniform(-1000, 1000, (3, 4, 5)).astype(np.float32)
+    changed = change_intensity(hounsfield, Parameters(gain=1.1, offset=-15.0))
+    np.testing.assert_allclose(changed, 1.1 * hounsfield - 15.0, rtol=1e-5, atol=1e-3)
+    assert changed.dtype == np.float32
+
+
+def test_the_noise_is_that_of_its_seed_and_standard_deviation():
+    hounsfield = np.full((20, 20, 20), 40.0, np.float32)
+    noisy = change_intensity(hounsfield, Parameters(noise=20.0, noise_seed=3))
+    expected = 40.0 + 20.0 * np.random.default_rng(3).standard_normal((20, 20, 20), dtype=np.float32)
+    np.testing.assert_allclose(noisy, expected, atol=1e-3)
+    assert np.std(noisy) == pytest.approx(20.0, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.6, 1.0])
+def test_a_blur_spreads_a_point_by_its_standard_deviation_alike_along_all_axes(sigma):
+    point = np.zeros((15, 15, 15), np.float32)
+    point[7, 7, 7] = 1000.0
+    blurred = change_intensity(point, Parameters(blur=sigma))
+    assert blurred.sum() == pytest.approx(1000.0, rel=1e-4)
+    squares = (np.arange(15) - 7.0) ** 2
+    for axis in range(3):
+        profile = blurred.sum(axis=tuple(other for other in range(3) if other != axis))
+        # The kernel is cut off where 2 % of it is left, which makes it a little narrower.
+        assert (profile * squares).sum() / 1000.0 == pytest.approx(sigma**2, rel=0.2)
+        np.testing.assert_allclose(profile, profile[::-1], atol=1e-2)
+
+
+def test_nothing_changes_without_parameters_or_with_a_blur_too_small_to_see():
+    hounsfield = np.random.default_rng(1).normal(0, 100, (5, 6, 7)).astype(np.float32)
+    for parameters in (Parameters(), Parameters(blur=0.2)):
+        np.testing.assert_array_equal(change_intensity(hounsfield, parameters), hounsfield)
+
+
+def test_the_noise_lies_on_top_of_the_blur():
+    flat = np.zeros((12, 12, 12), np.float32)
+    both = change_intensity(flat, Parameters(noise=10.0, blur=1.0, noise_seed=5))
+    np.testing.assert_array_equal(both, change_intensity(flat, Parameters(noise=10.0, noise_seed=5)))
+
+
+@pytest.mark.parametrize(("in_scan", "kept"), [((0.0, 0.25), slice(0, 6)), ((0.5, 1.0), slice(12, 24))])
+def test_beyond_the_end_of_the_scan_there_is_air_without_noise_and_no_label(case, in_scan, kept):
+    whole = cut(case, RECIPE, case.midpoint, Parameters(offset=300.0, noise=20.0))
+    ended = cut(case, RECIPE, case.midpoint, Parameters(offset=300.0, noise=20.0, in_scan=in_scan))
+    beyond = np.ones(24, bool)
+    beyond[kept] = False
+    np.testing.assert_array_equal(ended.image[kept], whole.image[kept])
+    np.testing.assert_array_equal(ended.labels[kept], whole.labels[kept])
+    assert set(np.unique(ended.image[beyond])) == {-1.0}
+    assert set(np.unique(ended.labels[beyond])) == {0}
+    assert whole.labels[beyond].any()
+
+
+def test_scans_end_as_often_as_the_recipe_says_above_as_often_as_below():
+    rng = np.random.default_rng(7)
+    ends = [draw(dataclasses.replace(NOTHING, truncation=0.4), rng).in_scan for _ in range(500)]
+    above, below = ([end for end in ends if end[0] == 0.0 and end[1] < 1.0], [end for end in ends if end[0] > 0.0])
+    assert (len(above) + len(below)) / 500 == pytest.approx(0.4, abs=0.06)
+    assert len(above) / (len(above) + len(below)) == pytest.approx(0.5, abs=0.1)
+    assert all(low < high for low, high in ends)
+
+
+def test_ranges_of_zero_draw_the_parameters_that_change_nothing():
+    drawn = draw(NOTHING, np.random.default_rng(4))
+    assert dataclasses.replace(drawn, noise_seed=0) == Parameters()
+
+
+def test_draws_stay_within_their_ranges_and_reach_near_their_ends():
+    ranges = Augmentation(
+        mirror=0.25, rotation=10.0, scale=0.1, shear=0.05, gain=0.2, offset=15.0, noise=20.0, blur=0.6
+    )
+    rng = np.random.default_rng(6)
+    drawn = [draw(ranges, rng) for _ in range(500)]
+    columns = {
+        "rotation": (np.array([d.rotation for d in drawn]), -math.radians(10.0), math.radians(10.0)),
+        "scale": (np.array([d.scale for d in drawn]), 0.9, 1.1),
+        "shear": (np.array([d.shear for d in drawn]), -0.05, 0.05),
+        "gain": (np.array([d.gain for d in drawn]), 0.8, 1.2),
+        "offset": (np.array([d.offset for d in drawn]), -15.0, 15.0),
+        "noise": (np.array([d.noise for d in drawn]), 0.0, 20.0),
+        "blur": (np.array([d.blur for d in drawn]), 0.0, 0.6),
+    }
+    for name, (values, low, high) in columns.items():
+        assert values.min() >= low, name
+        assert values.max() <= high, name
+        reach = 0.03 * (high - low)
+        assert np.all(values.min(axis=0) < low + reach), name
+        assert np.all(values.max(axis=0) > high - reach), name
+    assert np.mean([d.mirror for d in drawn]) == pytest.approx(0.25, abs=0.06)
+    assert len({d.noise_seed for d in drawn}) == 500
+
+
+def test_the_same_seed_draws_the_same_parameters():
+    first, second = (draw(Augmentation(), np.random.default_rng(9)) for _ in range(2))
+    assert first == second
+    assert first != draw(Augmentation(), np.random.default_rng(10))

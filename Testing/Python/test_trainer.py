@@ -1,0 +1,344 @@
+"""Training: it learns, it goes on after any end as if nothing had happened, and it says what is wrong in a sentence.
+
+All runs are tiny (a few steps of a network with 4 and 8 filters) and in float32; numbers are compared with a tolerance
+because the order of summation over threads is not fixed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import made_training as made
+import numpy as np
+import pytest
+from sentences import refusal
+
+from ParotidSegLib.atomic import atomic_path
+from ParotidSegLib.errors import BundleError, DataError, OutputError, RecipeError
+from ParotidSegLib.networks import build_network
+from ParotidSegTrainingLib import trainer
+from ParotidSegTrainingLib.dataset import DatasetFolder
+from ParotidSegTrainingLib.losses import build_loss
+from ParotidSegTrainingLib.patches import Patch
+from ParotidSegTrainingLib.recipe import Recipe, Sampling
+from ParotidSegTrainingLib.trainer import fit, validate
+
+pytestmark = pytest.mark.engine
+keras = pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+
+HERE = Path(__file__).resolve().parent
+KEPT = ["best_dice.weights.h5", "hybrid.weights.h5", "history.csv", "last.weights.h5", "recipe.json", "state.json"]
+#: What a process runs that dies by SIGKILL, which no handler sees, in the middle of the second epoch.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from made_training import tiny_recipe
+from ParotidSegTrainingLib import trainer
+from ParotidSegTrainingLib.dataset import DatasetFolder
+
+sample = trainer.random_patch
+
+def random_patch(cases, recipe, epoch, position):
+    if (epoch, position) == (1, 15):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sample(cases, recipe, epoch, position)
+
+trainer.random_patch = random_patch
+trainer.fit(tiny_recipe(), DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(made_dataset: Path) -> DatasetFolder:
+    return DatasetFolder.open(made_dataset)
+
+
+def silent(line: str) -> None:
+    """A report that nobody reads."""
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def network(recipe: Recipe, weights: Path):
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    model.load_weights(weights)
+    return model
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """The same history but for the seconds, and the same weights."""
+    one, two = history(first), history(second)
+    assert [row["epoch"] for row in one] == [row["epoch"] for row in two]
+    for a, b in zip(one, two, strict=True):
+        assert (a["step"], a["kept"]) == (b["step"], b["kept"])
+        for column in ("learning_rate", "loss", "val_loss", "val_dice", "val_dice_1", "val_dice_2"):
+            assert float(a[column]) == pytest.approx(float(b[column]), abs=1e-5), column
+    recipe = made.tiny_recipe()
+    for name in ("last", "hybrid"):
+        weights = [network(recipe, run / f"{name}.weights.h5").get_weights() for run in (first, second)]
+        for a, b in zip(*weights, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def files(run: Path) -> list[str]:
+    return sorted(path.name for path in run.iterdir())
+
+
+def test_the_loss_falls_and_the_run_holds_what_it_should(tiny_run):
+    rows = history(tiny_run)
+    losses = [float(row["loss"]) for row in rows]
+    assert losses[2] < losses[1] < losses[0]
+    assert losses[2] < 0.9 * losses[0]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["8", "16", "24"]
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(0.0, abs=1e-8)
+    assert rows[0]["kept"] == "hybrid"
+    assert set(files(tiny_run)) == {*KEPT, "state-3.weights.h5"}
+    assert (tiny_run / "recipe.json").read_text(encoding="utf-8") == made.tiny_recipe().to_json()
+
+
+def test_the_history_has_a_column_for_each_gland(tiny_run):
+    row = history(tiny_run)[0]
+    columns = ["epoch", "step", "seconds", "learning_rate", "loss", "val_loss", "val_dice", "val_dice_1", "val_dice_2"]
+    assert list(row) == [*columns, "kept"]
+    mean = (float(row["val_dice_1"]) + float(row["val_dice_2"])) / 2.0
+    assert float(row["val_dice"]) == pytest.approx(mean)
+
+
+def test_the_averaged_weights_are_validated_and_kept_not_the_raw_ones(folder, tiny_run):
+    recipe = made.tiny_recipe()
+    patches = [
+        patch
+        for case in trainer._load(folder, folder.cases("validation"), recipe)
+        for patch in trainer.validation_patches(case, recipe)
+    ]
+    loss = build_loss(recipe.loss)
+    kept, raw = network(recipe, tiny_run / "last.weights.h5"), network(recipe, tiny_run / "state-3.weights.h5")
+    reported = float(history(tiny_run)[-1]["val_loss"])
+    assert validate(kept, patches, loss)["val_loss"] == pytest.approx(reported, abs=1e-5)
+    assert abs(validate(raw, patches, loss)["val_loss"] - reported) > 1e-4
+
+
+def test_without_a_moving_average_the_weights_themselves_are_kept():
+    recipe = made.tiny_recipe(optimisation__ema=0.0)
+    model = trainer._compiled_network(recipe, build_loss(recipe.loss))
+    before = model.get_weights()
+    with trainer._averaged_weights(model, recipe):
+        inside = model.get_weights()
+    for a, b in zip(before, inside, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(folder, tiny_run, tmp_path):
+    lines: list[str] = []
+    run = fit(made.tiny_recipe(), folder, tmp_path / "run", report=lines.append, stop_after_epochs=1)
+    assert len(history(run)) == 1
+    fit(made.tiny_recipe(), folder, run, report=lines.append)
+    assert_same_run(run, tiny_run)
+    assert files(run) == files(tiny_run)
+    assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(folder, made_dataset, tiny_run, tmp_path):
+    run = tmp_path / "run"
+    modules = [HERE, *(HERE.parents[1] / name for name in ("ParotidSeg", "ParotidSegTraining"))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, modules)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", DYING, str(made_dataset), str(run)]
+    died = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert len(history(run)) == 1
+    # What a kill while weights are written leaves behind.
+    with suppress(KeyError), atomic_path(run / "state-2.weights.h5") as temporary:
+        raise KeyError("only the name is wanted")
+    temporary.write_bytes(b"half")
+    fit(made.tiny_recipe(), folder, run, report=silent)
+    assert_same_run(run, tiny_run)
+    assert files(run) == files(tiny_run)
+
+
+def test_a_finished_run_is_left_as_it_is(folder, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    fit(made.tiny_recipe(), folder, run, report=silent)
+    for name in files(tiny_run):
+        assert (run / name).read_bytes() == (tiny_run / name).read_bytes(), name
+
+
+def test_another_recipe_in_the_folder_of_a_run_is_refused(folder, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    changed = made.tiny_recipe(optimisation__learning_rate=0.02)
+    assert "another recipe" in refusal(RecipeError, fit, changed, folder, run)
+    assert files(run) == files(tiny_run)
+    assert (run / "recipe.json").read_bytes() == (tiny_run / "recipe.json").read_bytes()
+
+
+def test_a_run_from_before_a_field_was_added_can_be_resumed(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    older = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    del older["sampling"]["foreground_share"], older["optimisation"]["clip_norm"]
+    (run / "recipe.json").write_text(json.dumps(older), encoding="utf-8")
+    trainer._claim(run, made.tiny_recipe(sampling__foreground_share=Sampling().foreground_share))
+    refusal(RecipeError, trainer._claim, run, made.tiny_recipe(sampling__foreground_share=0.5))
+
+
+def test_a_recipe_that_never_ran_does_not_bar_the_folder(folder, tmp_path):
+    broken = made.tiny_recipe(network_config__filters=[4, 8, 16, 32, 64, 128])
+    refusal(BundleError, fit, broken, folder, tmp_path)
+    # The right recipe gets as far as what is wrong with the data.
+    empty = dataclasses.replace(folder, splits={"train": ()})
+    refusal(DataError, fit, made.tiny_recipe(), empty, tmp_path)
+    assert (tmp_path / "recipe.json").read_text(encoding="utf-8") == made.tiny_recipe().to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"network_config__classes": 2}, "classes"),
+        ({"network_config__classes": 4}, "classes"),
+        ({"network_config__input_channels": 2}, "channel"),
+        ({"loss": {"name": "focal", "alpha": [1, 1]}}, "loss.alpha"),
+        ({"loss": {"name": "focal", "beta": 1}}, "focal"),
+        ({"loss": {"name": "nothing"}}, "nothing"),
+    ],
+)
+def test_a_network_or_loss_that_does_not_fit_is_refused_before_anything_is_read(folder, tmp_path, changes, named):
+    lines: list[str] = []
+    assert named in refusal(RecipeError, fit, made.tiny_recipe(**changes), folder, tmp_path, report=lines.append)
+    assert lines == []
+
+
+def test_an_empty_split_is_refused(folder, tmp_path):
+    recipe = made.tiny_recipe(exclude=["head_4", "head_5"])
+    assert "validation" in refusal(DataError, fit, recipe, folder, tmp_path)
+
+
+def test_a_split_without_a_single_gland_is_refused(folder):
+    case = trainer._load(folder, ["head_1"], made.tiny_recipe())[0]
+    empty = dataclasses.replace(case, gland_points=(np.zeros((0, 3)),) * 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "load_case", lambda *_: empty)
+        refusal(DataError, trainer._load, folder, ["head_1"], made.tiny_recipe())
+
+
+def test_a_run_folder_that_is_a_file_is_refused(folder, tmp_path):
+    (tmp_path / "run").write_text("a file", encoding="utf-8")
+    refusal(OutputError, fit, made.tiny_recipe(), folder, tmp_path / "run")
+
+
+def test_a_run_whose_state_lost_its_weights_is_refused(folder, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "state-3.weights.h5").unlink()
+    refusal(DataError, fit, made.tiny_recipe(), folder, run, report=silent)
+
+
+def test_a_training_loss_that_is_no_number_ends_the_run_with_a_sentence(folder):
+    recipe = made.tiny_recipe()
+
+    class Diverged:
+        """Stands in for a network whose second step goes wrong."""
+
+        losses = iter([0.5, math.nan])
+
+        def reset_metrics(self) -> None:
+            """Nothing to reset."""
+
+        def train_on_batch(self, images: np.ndarray, labels: np.ndarray) -> float:
+            return next(self.losses)
+
+    cases = trainer._load(folder, ["head_1"], recipe)
+    assert "learning_rate" in refusal(RecipeError, trainer._train_epoch, Diverged(), cases, recipe, 0)
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_run_with_a_sentence():
+    patch = patch_of([0, 1, 2, 0])
+    broken = SimpleNamespace(predict_on_batch=lambda images: np.full((1, *patch.labels.shape, 3), np.nan, np.float32))
+    assert "validation" in refusal(RecipeError, validate, broken, [patch], build_loss({"name": "mdsc"}))
+
+
+def test_an_epoch_takes_each_position_once_and_in_order(monkeypatch):
+    def numbered(cases: object, recipe: Recipe, epoch: int, position: int) -> Patch:
+        return Patch(np.full((1, 1, 1, 1), position, np.float32), np.full((1, 1, 1), epoch, np.uint8))
+
+    monkeypatch.setattr(trainer, "random_patch", numbered)
+    batches = list(trainer._batches([], made.tiny_recipe(optimisation__batch_size=3), 2))
+    assert [images.ravel().tolist() for images, _ in batches] == [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(8)]
+    assert {int(label) for _, labels in batches for label in labels.ravel()} == {2}
+
+
+def test_the_precision_of_a_run_leaves_other_networks_alone():
+    before = keras.config.dtype_policy().name
+    recipe = made.tiny_recipe(precision="mixed_bfloat16")
+    model = trainer._compiled_network(recipe, build_loss(recipe.loss))
+    assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == before
+
+
+def test_the_rate_rises_to_its_highest_value_and_falls_to_zero():
+    settings = {"learning_rate": 0.01, "warmup_steps": 10, "steps_per_epoch": 20, "epochs": 3}
+    rate = trainer._optimizer(made.tiny_recipe(optimisation=settings))._learning_rate
+    values = [float(rate(step)) for step in range(61)]
+    assert values[0] == pytest.approx(1e-4)
+    assert np.all(np.diff(values[:11]) > 0)
+    assert max(values) == values[10] == pytest.approx(0.01)
+    assert np.all(np.diff(values[10:]) < 0)
+    assert values[35] == pytest.approx(0.005)
+    assert values[60] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_constant_rate_stays():
+    settings = {"learning_rate": 0.01, "schedule": "constant"}
+    assert float(trainer._optimizer(made.tiny_recipe(optimisation=settings)).learning_rate) == pytest.approx(0.01)
+
+
+class Painter:
+    """Stands in for a network: answers each patch with the logits of the labels that it was given."""
+
+    def __init__(self, answers: list[np.ndarray]) -> None:
+        self.answers = iter(answers)
+
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        return 50.0 * np.eye(3, dtype=np.float32)[next(self.answers)][np.newaxis]
+
+
+def patch_of(labels: list[int]) -> Patch:
+    array = np.array(labels, np.uint8).reshape(1, 1, -1)
+    return Patch(np.zeros((*array.shape, 1), np.float32), array)
+
+
+def test_validation_counts_each_gland_over_the_patches_that_hold_it():
+    patches = [patch_of([0, 1, 1, 2]), patch_of([0, 1, 0, 0]), patch_of([0, 0, 0, 0])]
+    answers = [np.array(a).reshape(1, 1, -1) for a in ([0, 1, 0, 2], [0, 1, 1, 0], [2, 0, 0, 0])]
+    scores = validate(Painter(answers), patches, build_loss({"name": "cross_entropy"}))
+    assert scores["val_dice_1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert scores["val_dice_2"] == pytest.approx(1.0)
+    assert scores["val_dice"] == pytest.approx((2 / 3 + 1.0) / 2)
+    assert scores["val_loss"] == pytest.approx(np.mean([50.0 / 4, 50.0 / 4, 50.0 / 4]), rel=1e-5)
+
+
+def test_a_gland_that_no_validation_patch_holds_is_left_out_of_the_mean():
+    patch = patch_of([0, 1, 1, 0])
+    scores = validate(Painter([patch.labels]), [patch], build_loss({"name": "mdsc"}))
+    assert math.isnan(scores["val_dice_2"])
+    assert scores["val_dice"] == scores["val_dice_1"] == 1.0
+
+
+def test_the_state_is_plain_json_that_names_its_weights(tiny_run):
+    state = json.loads((tiny_run / "state.json").read_text(encoding="utf-8"))
+    assert (state["epoch"], state["weights"]) == (3, "state-3.weights.h5")
+    assert state["checkpoint"]["best_loss"] == min(row["val_loss"] for row in state["rows"])

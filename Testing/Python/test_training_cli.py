@@ -1,0 +1,158 @@
+"""`parotidseg-train`: exit codes, errors of one sentence, and each command from end to end on made data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import made_training as made
+import pytest
+
+from ParotidSegLib import segmentation
+from ParotidSegLib.bundle import load_bundle
+from ParotidSegLib.errors import ImageError
+from ParotidSegTrainingLib import evaluation, trainer
+from ParotidSegTrainingLib.cli import main
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.json"
+    path.write_text(made.tiny_recipe().to_json(), encoding="utf-8")
+    return path
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What is said on the error stream by a command that has to fail: one line, no traceback."""
+    assert main([str(argument) for argument in arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("parotidseg-train: ")
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["train"],
+        ["fit"],
+        ["fit", "parotid-ct", "--run", "run"],
+        ["evaluate", "--data", "data"],
+        ["evaluate", "--data", "data", "--output", "out", "--split", "everything"],
+        ["evaluate", "--data", "data", "--output", "out", "--engine", "magic"],
+        ["bundle", "out", "--segmenter", "run"],
+        ["bundle", "out", "--segmenter", "a", "--locator", "b", "--version", "1.0.0", "--weights", "best"],
+    ],
+)
+def test_wrong_use_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: parotidseg-train" in capsys.readouterr().err
+
+
+def test_help_names_the_recipes_and_ends_with_0(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--help"])
+    assert ended.value.code == 0
+    assert "parotid-locator" in capsys.readouterr().out
+
+
+def test_errors_are_one_sentence_and_end_with_1(capsys, tmp_path, made_dataset, recipe_file):
+    data, run = ["--data", made_dataset], ["--run", tmp_path / "run"]
+    assert "parotid-ct" in failure(capsys, "fit", "nothing", *data, *run)
+    assert "FIELD=VALUE" in failure(capsys, "fit", recipe_file, *data, *run, "--set", "seed")
+    assert "optimisation.epochs" in failure(capsys, "fit", recipe_file, *data, *run, "--set", "optimisation.epochs=x")
+    assert "splits.json" in failure(capsys, "fit", recipe_file, "--data", tmp_path, *run)
+    assert "splits.json" in failure(capsys, "evaluate", "--data", tmp_path, "--output", tmp_path / "out")
+    bundle = ["--bundle", tmp_path / "no-bundle"]
+    assert "no-bundle" in failure(capsys, "evaluate", *data, *bundle, "--output", tmp_path / "out")
+    described = ["--version", "1.0.0", "--description", "d", "--trained-on", "t"]
+    runs = ["--segmenter", tmp_path / "a", "--locator", tmp_path / "b"]
+    assert "hybrid" in failure(capsys, "bundle", tmp_path / "out", *runs, *described)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.engine
+def test_fit_takes_changes_of_the_recipe_and_reports_each_epoch(capsys, tmp_path, made_dataset, recipe_file):
+    pytest.importorskip("tensorflow")
+    changes = ["optimisation.epochs=1", "optimisation.steps_per_epoch=1", "loss.name=mdsc", "sampling.jitter=[1,2,3]"]
+    arguments = ["fit", recipe_file, "--data", made_dataset, "--run", tmp_path / "run"]
+    for change in changes:
+        arguments += ["--set", change]
+    assert main([str(argument) for argument in arguments]) == 0
+    written = json.loads((tmp_path / "run" / "recipe.json").read_text(encoding="utf-8"))
+    assert written["optimisation"]["epochs"] == 1
+    assert written["loss"] == {"name": "mdsc"}
+    assert written["sampling"]["jitter"] == [1.0, 2.0, 3.0]
+    assert "epoch 1/1" in capsys.readouterr().out
+    assert "another recipe" in failure(capsys, "fit", recipe_file, *arguments[2:6])
+
+
+@pytest.mark.engine
+def test_fit_on_a_finished_run_ends_with_0(made_dataset, tiny_run, recipe_file, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    assert main(["fit", str(recipe_file), "--data", str(made_dataset), "--run", str(run)]) == 0
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_dataset, recipe_file, tmp_path):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "fit", interrupted)
+    assert main(["fit", str(recipe_file), "--data", str(made_dataset), "--run", str(tmp_path / "run")]) == 130
+    assert "same command" in capsys.readouterr().err
+
+
+def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypatch, made_dataset, tmp_path):
+    seen: dict[str, object] = {}
+
+    def open_model(bundle: str, *, engine: str) -> str:
+        seen.update(bundle=bundle, engine=engine)
+        return "model"
+
+    def segment(image: object, model: object, *, mirror: bool) -> None:
+        seen.update(model=model, mirror=mirror)
+        raise ImageError("No parotid gland was found in the scan: is it a CT of the head and neck?")
+
+    monkeypatch.setattr(segmentation, "open_model", open_model)
+    monkeypatch.setattr(evaluation, "segment", segment)
+    output, masks = tmp_path / "out", tmp_path / "masks"
+    arguments = ["evaluate", "--data", made_dataset, "--split", "train", "--exclude", "head_2", "head_3"]
+    arguments += ["--bundle", "mine", "--engine", "keras", "--no-mirror", "--output", output, "--masks", masks]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert seen == {"bundle": "mine", "engine": "keras", "model": "model", "mirror": False}
+    assert [path.name for path in masks.iterdir()] == ["head_1.nii.gz"]
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["n_cases"], summary["missed"]) == (1, {"Parotid_R": 1, "Parotid_L": 1})
+    printed = capsys.readouterr().out
+    assert "Swapped sides: 0 of 1 cases." in printed
+    assert str(output / "cases.csv") in printed
+
+
+@pytest.mark.engine
+def test_bundle_and_evaluate_work_on_runs_as_fit_leaves_them(capsys, made_dataset, tiny_run, tmp_path):
+    pytest.importorskip("tensorflow")
+    bundle, runs = tmp_path / "mine", ["--segmenter", tiny_run, "--locator", tiny_run]
+    described = ["--version", "1.2.3", "--description", "Tiny.", "--trained-on", "Made heads.", "--weights", "last"]
+    assert main([str(argument) for argument in ["bundle", bundle, *runs, *described]]) == 0
+    assert f"{bundle} is ready." in capsys.readouterr().out
+    made_one = load_bundle(bundle)
+    assert (made_one.name, made_one.version, made_one.training["data"]) == ("mine", "1.2.3", "Made heads.")
+    arguments = [
+        "evaluate",
+        "--data",
+        made_dataset,
+        "--split",
+        "test",
+        "--bundle",
+        bundle,
+        "--output",
+        tmp_path / "out",
+    ]
+    assert main([*map(str, arguments), "--engine", "keras"]) == 0
+    assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["n_cases"] == 1
