@@ -50,7 +50,7 @@ class HumanReporter:
             done = round(fraction * self.WIDTH)
             bar = "█" * done + "░" * (self.WIDTH - done)
             print(f"\r\033[K{bar} {fraction:4.0%}  {message}", end="", file=self._err, flush=True)
-        elif stage != self._stage and stage != "done":
+        elif stage not in (self._stage, "done"):
             print(f"{message} …", file=self._err, flush=True)
         self._stage = stage
 
@@ -72,8 +72,8 @@ class HumanReporter:
 class JsonReporter:
     """One JSON object a line on the standard output: the protocol of the worker process.
 
-    {"stage": …, "fraction": 0..1, "message": …} while it works; {"stage": "result", "files": […], "report": {…}} for a scan
-    that is done; {"stage": "error", "message": …} for one that failed.
+    {"stage": …, "fraction": 0..1, "message": …} while it works; {"stage": "result", "files": […], "report": {…}} for a
+    scan that is done; {"stage": "error", "message": …} for one that failed.
     """
 
     def heading(self, text: str) -> None:

@@ -142,17 +142,18 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
     """
     import h5py
 
-    unpacked = 0
+    unpacked, seen = 0, set()
 
-    def visit(group: h5py.Group, above: tuple[object, ...]) -> None:
+    def visit(group: h5py.Group) -> None:
         nonlocal unpacked
+        seen.add(group)
         for key in group:
-            # Only hard links lead to something in this very file; a link upwards would be an endless one.
+            # Only hard links lead to something in this very file; a second one to a group can make the way endless.
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise BundleError(f"The weights of the bundle '{bundle_name}' link to another file: not safe to load.")
             item = group[key]
-            if isinstance(item, h5py.Group) and item not in above:
-                visit(item, (*above, item))
+            if isinstance(item, h5py.Group) and item not in seen:
+                visit(item)
                 continue
             if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.dtype.kind not in "fiub":
                 raise BundleError(
@@ -169,7 +170,7 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
                     f"The bundle '{bundle_name}' holds a whole Keras model, which may carry code: only weights are "
                     "loaded."
                 )
-            visit(file, (file["/"],))
+            visit(file["/"])
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise BundleError(f"The weights of the bundle '{bundle_name}' are no readable HDF5 file.") from error
 

@@ -21,7 +21,7 @@ def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
     if length <= tile:
         return [0]
     count = int(np.ceil((length - tile) / (tile * (1.0 - overlap)))) + 1
-    return [int(round(start)) for start in np.linspace(0, length - tile, count)]
+    return [round(float(start)) for start in np.linspace(0, length - tile, count)]
 
 
 def blending_weight(tile: Sequence[int]) -> np.ndarray:

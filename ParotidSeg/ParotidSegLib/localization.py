@@ -22,8 +22,8 @@ HALF_EXTENT_MM = (30.0, 42.0, 36.0)
 #: Tiles here are larger than what is looked for, so a small overlap does; those with nothing but air are not run.
 TILE_OVERLAP = 0.25
 AIR_ONLY = -0.9
-#: The region's centre lies on a lattice of this many of its voxels, fixed in the patient's space: a locator that is off by
-#: a fraction of a voxel, as it is between two samplings of one patient, then leads to the very same grid.
+#: The region's centre lies on a lattice of this many of its voxels, fixed in the patient's space: a locator that is off
+#: by a fraction of a voxel, as it is between two samplings of one patient, then leads to the very same grid.
 LATTICE_VOXELS = 2.0
 #: A gland of which the coarse network sees less than this is not there.
 LEAST_ML = 1.0

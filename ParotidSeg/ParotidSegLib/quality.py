@@ -131,7 +131,8 @@ def _inspect_pair(measurements: Mapping[str, Measurement]) -> list[Finding]:
         found.append(Finding("sides-implausible", "error", f"The two glands lie implausibly: {how}."))
     ratio = max(right.volume_ml, left.volume_ml) / min(right.volume_ml, left.volume_ml)
     if ratio > LARGEST_VOLUME_RATIO:
-        text = f"The glands differ in volume by a factor of {ratio:.1f} ({right.volume_ml:.1f} and {left.volume_ml:.1f} mL)."
+        volumes = f"{right.volume_ml:.1f} and {left.volume_ml:.1f} mL"
+        text = f"The glands differ in volume by a factor of {ratio:.1f} ({volumes})."
         found.append(Finding("volumes-asymmetric", "warning", text))
     return found
 

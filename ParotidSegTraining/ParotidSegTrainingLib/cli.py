@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.engines import ENGINES
-from ParotidSegLib.errors import ParotidSegError, RecipeError
+from ParotidSegLib.errors import DataError, ParotidSegError, RecipeError
 
 from . import recipe as recipes
 from .dataset import SPLITS, DatasetFolder
+
+#: Where a model card gets its table.
+FIGURES = "{figures}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
     evaluate.add_argument("--output", required=True, type=Path, help="folder for cases.csv, summary.json, summary.md")
     evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
+    evaluate.add_argument(
+        "--card",
+        type=Path,
+        metavar="TEXT",
+        help="record the figures in the bundle, and this text ({figures}: the table) as its model card",
+    )
     evaluate.set_defaults(run_command=_evaluate)
 
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
@@ -75,8 +84,9 @@ def _fit(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from ParotidSegLib.segmentation import open_model
 
-    from .evaluation import evaluate, table, write_results
+    from .evaluation import evaluate, figures, table, write_results
 
+    card = _read_card(arguments.card) if arguments.card else None
     folder = DatasetFolder.open(arguments.data)
     model = open_model(arguments.bundle, engine=arguments.engine)
     rows = evaluate(
@@ -91,6 +101,21 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     paths = write_results(rows, arguments.output)
     print(table(rows))
     print("Files:", *(f"  {path}" for path in paths), sep="\n")
+    if card:
+        from .bundling import record_validation
+
+        about = {"split": arguments.split, "excluded": arguments.exclude}
+        record_validation(model.bundle.path, {**about, **figures(rows)}, card.replace(FIGURES, table(rows)))
+
+
+def _read_card(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The model card {path} cannot be read as text.") from error
+    if FIGURES not in text:
+        raise DataError(f"The model card {path} has no place for the table: write {FIGURES} where it belongs.")
+    return text
 
 
 def _bundle(arguments: argparse.Namespace) -> None:

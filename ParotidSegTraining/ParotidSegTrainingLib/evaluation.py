@@ -142,6 +142,19 @@ def table(rows: Sequence[CaseScores]) -> str:
     return "\n".join(lines)
 
 
+def figures(rows: Sequence[CaseScores]) -> dict[str, Any]:
+    """What the table says, as data: number of cases, swapped sides, missed glands, summaries of all metrics."""
+    return {
+        "n_cases": len(rows),
+        "swapped": sum(row.swapped for row in rows),
+        "missed": {structure.key: missed(rows, structure.key) for structure in PAROTIDS},
+        "metrics": {
+            key: {column: asdict(summary) for column, summary in columns.items()}
+            for key, columns in summaries(rows).items()
+        },
+    }
+
+
 def write_results(rows: Sequence[CaseScores], output: Path) -> list[Path]:
     """Write cases.csv (a row a case and gland), summary.json and summary.md into a folder.
 
@@ -159,18 +172,7 @@ def write_results(rows: Sequence[CaseScores], output: Path) -> list[Path]:
                 extra = {"swapped": row.swapped, "findings": " ".join(row.findings), "seconds": round(row.seconds, 2)}
                 writer.writerow({"case": row.case, "structure": key, **values_of(scores), **extra})
     json_path, markdown_path = output / "summary.json", output / "summary.md"
-    write_json(
-        {
-            "n_cases": len(rows),
-            "swapped": sum(row.swapped for row in rows),
-            "missed": {structure.key: missed(rows, structure.key) for structure in PAROTIDS},
-            "metrics": {
-                key: {column: asdict(summary) for column, summary in columns_.items()}
-                for key, columns_ in summaries(rows).items()
-            },
-        },
-        json_path,
-    )
+    write_json(figures(rows), json_path)
     with atomic_path(markdown_path) as temporary:
         temporary.write_text(table(rows) + "\n", encoding="utf-8")
     return [csv_path, json_path, markdown_path]

@@ -35,7 +35,7 @@ DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
 
 
 def convolution_operations(model: Model) -> dict[str, float]:
-    """Multiplications and additions of one tile of each network, by role: 2 x weights x output voxels, convolutions only."""
+    """Operations of the convolutions for one tile of each network, by role: 2 x weights x voxels."""
     from keras import layers
 
     from ParotidSegLib.networks import build_network
@@ -47,7 +47,7 @@ def convolution_operations(model: Model) -> dict[str, float]:
         for layer in network.layers:
             if isinstance(layer, layers.Conv3D | layers.Conv3DTranspose):
                 kernel = np.prod(layer.kernel.shape)
-                # A transposed convolution multiplies its kernel with every input voxel, a convolution with every output.
+                # A transposed convolution applies its kernel at every input voxel, a convolution at every output.
                 voxels = layer.input.shape if isinstance(layer, layers.Conv3DTranspose) else layer.output.shape
                 total += 2.0 * float(kernel) * float(np.prod(voxels[1:4]))
         counted[role] = total
@@ -140,8 +140,8 @@ def main() -> int:
             tiles, spent = networks[role]
             reached = operations * tiles / spent
             print(
-                f"  {role}: {tiles} tiles of {operations / 1e9:.2f} GFLOP in {spent:.3f} s = {reached / 1e9:.0f} GFLOP/s, "
-                f"{reached / rate:.0%} of the matrix rate"
+                f"  {role}: {tiles} tiles of {operations / 1e9:.2f} GFLOP in {spent:.3f} s: "
+                f"{reached / 1e9:.0f} GFLOP/s, {reached / rate:.0%} of the matrix rate"
             )
     return 0
 

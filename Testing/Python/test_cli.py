@@ -137,13 +137,16 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_file(tmp_path, sample_ct):
 
     finished = subprocess.run(
         _command(sample_ct, tmp_path / "out"),
+        check=False,
         capture_output=True,
         text=True,
         preexec_fn=small_files_only,
         env=_environment(),
     )
     assert finished.returncode == 1
-    assert "parotidseg: " in finished.stderr
+    last = json.loads(finished.stdout.splitlines()[-1])
+    assert last["stage"] == "error"
+    assert "parotids.seg.nrrd" in last["message"]
     assert "Traceback" not in finished.stderr
     assert files_below(tmp_path) == []
 
@@ -249,7 +252,9 @@ def test_a_damaged_bundle_gets_one_sentence(tmp_path, sample_ct, capsys):
     bundle = tmp_path / "bundle"
     shutil.copytree(REPOSITORY / "ParotidSeg" / "ParotidSegLib" / "bundles" / "parotid-ct", bundle)
     weights = bundle / "network.weights.h5"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 0xFF
+    weights.write_bytes(content)
     text = failure(capsys, sample_ct, "--output", tmp_path / "out", "--bundle", bundle)
     assert "SHA-256" in text
     assert not (tmp_path / "out").exists()

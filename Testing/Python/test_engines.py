@@ -278,6 +278,15 @@ def circle_at_the_root(file) -> None:
     file["self"] = file["/"]
 
 
+def many_ways_down(file) -> None:
+    """Forty groups, each with two links to the next: a million million ways through."""
+    group = file.create_group("way")
+    for _ in range(40):
+        below = group.create_group("a")
+        group["b"] = below
+        group = below
+
+
 def external_storage(file) -> None:
     file.create_dataset("array", (4,), "u1", external=[("/etc/hostname", 0, 4)])
 
@@ -320,6 +329,7 @@ def bomb(file) -> None:
         dangling_link,
         circle,
         circle_at_the_root,
+        many_ways_down,
         external_storage,
         virtual_dataset,
         text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,5 +34,7 @@ def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any]):
         raise BundleError(f"The network '{name}' is unknown; this version knows {', '.join(sorted(REGISTRY))}.")
     try:
         return REGISTRY[name](tile=tuple(tile), **config)
-    except (TypeError, ValueError) as error:
-        raise BundleError(f"The configuration of the network '{name}' does not fit: {error}.") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        # Keras explains itself at length; its first sentence says what is wrong.
+        reason = re.split(r"\n|\.(?=\s|$)", str(error).strip())[0]
+        raise BundleError(f"The configuration of the network '{name}' does not fit: {reason}.") from error

@@ -33,11 +33,13 @@ def residual_unet(
         A keras.Model from (batch, *tile, input_channels) to float32 logits (batch, *tile, classes).
 
     Raises:
-        ValueError: an edge of the tile cannot be halved often enough.
+        ValueError: there is no level, or an edge of the tile cannot be halved often enough.
     """
     import keras
     from keras import layers
 
+    if len(filters) < 1:
+        raise ValueError("filters names no level")
     factor = 2 ** (len(filters) - 1)
     if any(edge % factor for edge in tile):
         raise ValueError(f"every edge of the tile {tuple(tile)} must be a multiple of {factor}")
