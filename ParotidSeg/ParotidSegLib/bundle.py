@@ -232,15 +232,22 @@ def _read(path: Path, name: str, largest: int) -> bytes:
         if path.is_dir():
             return _read_of_folder(path, name, largest)
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(name).file_size > largest:
+            entry = archive.getinfo(_top_folder(archive) + name)
+            if entry.file_size > largest:
                 raise BundleError(f"The file {name} of the bundle {path.name} is larger than it should be.")
-            return archive.read(name)
+            return archive.read(entry)
     except (FileNotFoundError, KeyError) as error:
         raise BundleError(f"The bundle {path.name} has no {name}.") from error
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise BundleError(
             f"The bundle {path.name} cannot be read: it is no folder or zip of a model, or it is damaged."
         ) from error
+
+
+def _top_folder(archive: zipfile.ZipFile) -> str:
+    """ "name/" if the zip holds the bundle's folder rather than its files, as most programs make it; "" otherwise."""
+    inner = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/bundle.json")]
+    return inner[0].removesuffix("bundle.json") if "bundle.json" not in archive.namelist() and len(inner) == 1 else ""
 
 
 def _read_of_folder(folder: Path, name: str, largest: int) -> bytes:

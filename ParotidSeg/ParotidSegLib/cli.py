@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,9 @@ def _segment(arguments: argparse.Namespace) -> int:
     several = len(arguments.inputs) > 1
     if several and (arguments.preview or arguments.report or arguments.series):
         show.failure("--preview, --report and --series cannot be used with several inputs.")
+        return 2
+    if several and arguments.output.suffix and not arguments.output.is_dir():
+        show.failure("With several inputs --output must be a folder: name one without a suffix.")
         return 2
     try:
         if not several:
@@ -125,14 +129,15 @@ def _stop(signum: int, frame: object) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _stop)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         return arguments.run_command(arguments)
     except ParotidSegError as error:
         print(f"parotidseg: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("parotidseg: interrupted; nothing was written.", file=sys.stderr)
+        print("parotidseg: interrupted; nothing was written of the scan in work.", file=sys.stderr)
         return 130
 
 

@@ -96,6 +96,7 @@ def region_around(location: Location, spec: NetworkSpec, widening: Sequence[floa
     low, high = middles.min(axis=0) - reach, middles.max(axis=0) + reach
     spacing, tile = spec.preprocessing.spacing, spec.tile
     extent = (high - low)[::-1]
-    size = [max(t, math.ceil(e / s - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
+    # An even number of voxels: one more would shift the grid by half of one.
+    size = [max(t, 2 * math.ceil(e / s / 2.0 - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
     lattice = LATTICE_VOXELS * np.array(spacing[::-1])
     return Grid.centred(np.round((low + high) / 2.0 / lattice) * lattice, spacing, size)

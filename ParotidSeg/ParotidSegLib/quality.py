@@ -70,7 +70,14 @@ def measure(glands: Glands, box: Box, image: sitk.Image) -> dict[str, Measuremen
     return measurements
 
 
-def inspect(glands: Glands, box: Box, image: sitk.Image, measurements: Mapping[str, Measurement]) -> list[Finding]:
+def inspect(
+    glands: Glands,
+    box: Box,
+    image: sitk.Image,
+    measurements: Mapping[str, Measurement],
+    *,
+    cut_by_region: bool = False,
+) -> list[Finding]:
     """All findings of a result, errors first.
 
     Args:
@@ -78,6 +85,7 @@ def inspect(glands: Glands, box: Box, image: sitk.Image, measurements: Mapping[s
         box: that box.
         image: the scan in HU.
         measurements: of `measure`.
+        cut_by_region: whether a contour touches the border of the widest region that was tried.
     """
     findings = []
     for structure in PAROTIDS:
@@ -90,6 +98,9 @@ def inspect(glands: Glands, box: Box, image: sitk.Image, measurements: Mapping[s
             findings += _inspect_gland(structure, measurement, glands, box, image)
     if len(measurements) == len(PAROTIDS):
         findings += _inspect_pair(measurements)
+    if cut_by_region:
+        text = "A contour reaches the border of the region that was looked at: part of it may be missing."
+        findings.append(Finding("contour-cut-by-region", "warning", text))
     return sorted(findings, key=lambda finding: finding.severity != "error")
 
 

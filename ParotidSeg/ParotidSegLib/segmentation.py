@@ -140,11 +140,11 @@ def segment(
         BundleError, EngineError: see `open_model`.
     """
     watch = _Stopwatch()
-    progress("check", 0.0, "Checking the scan")
+    progress("check", 0.10, "Checking the scan")
     with watch.stage("check"):
         check_ct(image)
     if not isinstance(model, Model):
-        progress("load", 0.02, "Loading the model")
+        progress("load", 0.12, "Loading the model")
         model = open_model(model)
         watch.seconds["load"] = model.loading_seconds
     progress("locate", 0.15, "Looking for the glands")
@@ -155,7 +155,7 @@ def segment(
             model.bundle.locator,
             advance=lambda fraction: progress("locate", 0.15 + 0.25 * fraction, "Looking for the glands"),
         )
-    probabilities, grid, widenings = _segment_region(
+    probabilities, grid, widenings, cut = _segment_region(
         image, location, model, mirror=mirror, watch=watch, progress=progress
     )
     progress("restore", 0.85, "Carrying the contours to the scan")
@@ -165,7 +165,7 @@ def segment(
     progress("quality", 0.95, "Checking the result")
     with watch.stage("quality"):
         measurements = measure(glands, box, image)
-        findings = inspect(glands, box, image, measurements)
+        findings = inspect(glands, box, image, measurements, cut_by_region=cut)
     progress("done", 1.0, "Done")
     options = {"mirror": mirror, "widenings": widenings}
     return Segmentation(labels, measurements, findings, watch.seconds, _provenance(model, image, options))
@@ -173,14 +173,19 @@ def segment(
 
 def _segment_region(
     image: sitk.Image, location: Location, model: Model, *, mirror: bool, watch: _Stopwatch, progress: Progress
-) -> tuple[np.ndarray, Grid, int]:
-    """Probabilities of the region around the glands, widened as often as a mask touches its border."""
+) -> tuple[np.ndarray, Grid, int, bool]:
+    """Probabilities of the region around the glands, widened as often as a mask touches its border.
+
+    Returns:
+        Probabilities, their grid, how often it was widened, and whether a mask touches its border all the same.
+    """
     spec = model.bundle.segmenter
     widening = np.zeros(3)
-    for attempt in range(MOST_WIDENINGS + 1):
+    attempt = 0
+    while True:
         grid = region_around(location, spec, widening.tolist())
         message = "Drawing the contours" if attempt == 0 else "Drawing the contours again, in a wider region"
-        progress("segment", 0.40, message)
+        _advance_segment(progress, message, attempt, 0.0)
         with watch.stage("prepare"):
             normalised = spec.preprocessing.normalise(sample_region(image, grid))
         with watch.stage("segment"):
@@ -189,18 +194,20 @@ def _segment_region(
                 normalised,
                 spec.tile,
                 mirror=mirror,
-                advance=partial(_advance_segment, progress, message),
+                advance=partial(_advance_segment, progress, message, attempt),
             )
         labels = glands_from(probabilities[..., 1:], grid.image(normalised)).labels
         touched = np.array(touched_axes(labels))
-        if not touched.any():
-            return probabilities, grid, attempt
+        if not touched.any() or attempt == MOST_WIDENINGS:
+            return probabilities, grid, attempt, bool(touched.any())
         widening = widening + touched * WIDENING_MM
-    return probabilities, grid, MOST_WIDENINGS
+        attempt += 1
 
 
-def _advance_segment(progress: Progress, message: str, fraction: float) -> None:
-    progress("segment", 0.40 + 0.45 * fraction, message)
+def _advance_segment(progress: Progress, message: str, attempt: int, fraction: float) -> None:
+    # Each further attempt has half of what is left, so that progress never runs backwards.
+    done = 1.0 - 0.5**attempt * (1.0 - 0.5 * fraction)
+    progress("segment", 0.40 + 0.45 * done, message)
 
 
 def _restore(gland_probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[Glands, Box]:

@@ -92,6 +92,13 @@ def test_a_folder_without_a_bundle_is_refused_with_one_sentence(tmp_path):
     assert "bundle.json" in refusal(BundleError, load_bundle, tmp_path)
 
 
+def test_a_zip_that_holds_the_folder_of_a_bundle_is_the_same_bundle(bundle, tmp_path):
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        for file in (path for path in bundle.rglob("*") if path.is_file()):
+            archive.write(file, f"folder/{file.relative_to(bundle).as_posix()}")
+    assert load_bundle(tmp_path / "outer.zip").sha256 == load_bundle(bundle).sha256
+
+
 def test_a_file_that_is_no_zip_is_refused_with_one_sentence(tmp_path):
     (tmp_path / "tiny.zip").write_bytes(b"PK but no zip" * 100)
     assert "zip" in refusal(BundleError, load_bundle, tmp_path / "tiny.zip")

@@ -241,6 +241,12 @@ def test_options_for_one_scan_are_refused_with_several(tmp_path, sample_ct, caps
     assert "several inputs" in capsys.readouterr().err
 
 
+def test_a_file_as_output_of_several_inputs_is_wrong_use(tmp_path, sample_ct, capsys):
+    assert main(["segment", str(sample_ct), str(sample_ct), "-o", str(tmp_path / "glands.nii.gz")]) == 2
+    assert "must be a folder" in capsys.readouterr().err
+    assert files_below(tmp_path) == []
+
+
 def test_wrong_use_exits_with_2(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["segment"])

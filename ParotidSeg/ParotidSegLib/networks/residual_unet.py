@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 from .blocks import convolution, downsample, residual_block, upsample
 
+#: A foreign bundle that asks for more channels than this would only exhaust the memory.
+WIDEST = 2048
+
 
 def residual_unet(
     *,
@@ -33,13 +36,13 @@ def residual_unet(
         A keras.Model from (batch, *tile, input_channels) to float32 logits (batch, *tile, classes).
 
     Raises:
-        ValueError: there is no level, or an edge of the tile cannot be halved often enough.
+        ValueError: there is no level, one is absurdly wide, or an edge of the tile cannot be halved often enough.
     """
     import keras
     from keras import layers
 
-    if len(filters) < 1:
-        raise ValueError("filters names no level")
+    if not filters or max(filters) > WIDEST:
+        raise ValueError(f"filters must name one to {WIDEST} channels for each of at least one level")
     factor = 2 ** (len(filters) - 1)
     if any(edge % factor for edge in tile):
         raise ValueError(f"every edge of the tile {tuple(tile)} must be a multiple of {factor}")
