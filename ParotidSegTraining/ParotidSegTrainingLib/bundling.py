@@ -17,6 +17,7 @@ import numpy as np
 from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.bundle import SCHEMA, load_bundle
 from ParotidSegLib.errors import DataError, OutputError
+from ParotidSegLib.export import write_json
 from ParotidSegLib.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
 
@@ -84,7 +85,7 @@ def make_bundle(
                 "validation": {},
                 "files": _hashes(folder),
             }
-            (folder / "bundle.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+            write_json(data, folder / "bundle.json")
             load_bundle(folder)
             _put_in_place(folder, output, Path(temporary) / "old")
     except OSError as error:
@@ -112,8 +113,7 @@ def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) ->
     with atomic_path(bundle / "MODEL_CARD.md") as temporary:
         temporary.write_text(card, encoding="utf-8")
     data["files"] = _hashes(bundle)
-    with atomic_path(bundle / "bundle.json") as temporary:
-        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    write_json(data, bundle / "bundle.json")
 
 
 def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sentences import refusal
 from ParotidSegLib.engines import installed_engines
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.images import read_image
+from ParotidSegLib.localization import Location
 from ParotidSegLib.metrics import dice
 from ParotidSegLib.segmentation import Model, open_model, segment
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
@@ -124,6 +125,17 @@ def test_a_scan_that_ends_inside_a_gland_is_segmented_with_a_finding(sample, mod
     level = cut.TransformIndexToPhysicalPoint((0, 0, cut.GetSize()[2] - 1 if keep == "below the middle" else 0))[2]
     places = [f.point for f in found.findings if f.code == "gland-cut-by-scan"]
     assert all(point is not None and point[2] == pytest.approx(level) for point in places)
+
+
+def test_a_region_that_cuts_a_gland_is_widened_until_it_does_not(sample, model, result, monkeypatch):
+    """The locator is made to be wrong by 50 mm: the first region ends within the glands."""
+    middles = [np.array(result.measurements[s.key].centroid) for s in (RIGHT_PAROTID, LEFT_PAROTID)]
+    off = Location(*(middle + np.array([0.0, 50.0, 0.0]) for middle in middles))
+    monkeypatch.setattr("ParotidSegLib.segmentation.locate", lambda *_, **__: off)
+    found = segment(sample, model)
+    assert found.provenance["options"]["widenings"] > 0
+    assert min(dice_of_glands(*(sitk.GetArrayFromImage(r.labels) for r in (found, result)))) > 0.95
+    assert "contour-cut-by-region" not in [finding.code for finding in found.findings]
 
 
 def test_a_scan_without_a_head_is_refused_with_one_sentence(model):
