@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -89,7 +91,8 @@ def open_engine(bundle: Bundle, spec: NetworkSpec, engine: str = "auto") -> Engi
 
 def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
+    with _native_log_silenced():
+        import keras
 
     content = bundle.read(spec.weights)
     # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
@@ -110,6 +113,24 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
     return _CallableEngine("keras", model.predict_on_batch)
+
+
+@contextmanager
+def _native_log_silenced() -> Iterator[None]:
+    """Keep what TensorFlow's native code logs while it loads, whatever the log level, off a clinician's terminal."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (AttributeError, OSError):  # no standard error, as in a windowed application
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class _dtype_policy:

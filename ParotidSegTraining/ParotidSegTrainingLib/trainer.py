@@ -120,7 +120,7 @@ def _claim(run: Path, recipe: Recipe) -> None:
         leftover.unlink()
 
 
-def _compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None) -> Any:
+def _compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None = None) -> Any:
     """The network with its optimizer, untrained or with the weights to start from.
 
     Raises:

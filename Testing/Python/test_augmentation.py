@@ -233,3 +233,26 @@ def test_the_same_seed_draws_the_same_parameters():
     first, second = (draw(Augmentation(), np.random.default_rng(9)) for _ in range(2))
     assert first == second
     assert first != draw(Augmentation(), np.random.default_rng(10))
+
+
+@pytest.mark.parametrize("in_scan", [(0.0, 0.5), (0.25, 1.0)])
+def test_beyond_the_end_of_the_scan_there_is_air_and_no_label_and_the_rest_is_as_it_was(case, in_scan):
+    whole, ended = (cut(case, RECIPE, case.midpoint, Parameters(in_scan=part)) for part in ((0.0, 1.0), in_scan))
+    first, last = (round(share * RECIPE.tile[0]) for share in in_scan)
+    kept = np.zeros(RECIPE.tile[0], bool)
+    kept[first:last] = True
+    assert np.all(ended.image[~kept] == -1.0)
+    assert not ended.labels[~kept].any()
+    np.testing.assert_array_equal(ended.image[kept], whole.image[kept])
+    np.testing.assert_array_equal(ended.labels[kept], whole.labels[kept])
+
+
+def test_scans_end_as_often_as_the_recipe_says_at_the_top_and_at_the_bottom():
+    rng = np.random.default_rng(11)
+    drawn = [draw(dataclasses.replace(NOTHING, truncation=0.4), rng).in_scan for _ in range(2000)]
+    top = sum(first == 0.0 and last < 1.0 for first, last in drawn)
+    bottom = sum(first > 0.0 and last == 1.0 for first, last in drawn)
+    assert top + bottom == sum(part != (0.0, 1.0) for part in drawn)
+    assert top / 2000 == pytest.approx(0.2, abs=0.04)
+    assert bottom / 2000 == pytest.approx(0.2, abs=0.04)
+    assert all(draw(NOTHING, rng).in_scan == (0.0, 1.0) for _ in range(50))

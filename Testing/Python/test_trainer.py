@@ -172,6 +172,26 @@ def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(folder, made_d
     assert files(run) == files(tiny_run)
 
 
+def test_a_second_phase_starts_from_the_weights_of_the_first(folder, tiny_run, tmp_path):
+    """With a rate of next to nothing the weights stay those that it started from."""
+    recipe = made.tiny_recipe(
+        optimisation__learning_rate=1e-12, optimisation__epochs=1, optimisation__steps_per_epoch=1
+    )
+    run = fit(recipe, folder, tmp_path / "run", report=silent, start_from=tiny_run / "last.weights.h5")
+    before, after = (network(recipe, weights / "last.weights.h5") for weights in (tiny_run, run))
+    for a, b in zip(before.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["missing.weights.h5", "damaged.weights.h5"])
+def test_weights_to_start_from_that_cannot_be_read_are_refused(folder, tmp_path, name):
+    (tmp_path / "damaged.weights.h5").write_bytes(b"no weights")
+    text = refusal(
+        DataError, fit, made.tiny_recipe(), folder, tmp_path / "run", report=silent, start_from=tmp_path / name
+    )
+    assert name in text
+
+
 def test_a_finished_run_is_left_as_it_is(folder, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     fit(made.tiny_recipe(), folder, run, report=silent)

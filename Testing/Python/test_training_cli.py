@@ -154,5 +154,11 @@ def test_bundle_and_evaluate_work_on_runs_as_fit_leaves_them(capsys, made_datase
         "--output",
         tmp_path / "out",
     ]
-    assert main([*map(str, arguments), "--engine", "keras"]) == 0
+    card = tmp_path / "card.md"
+    card.write_text("# Mine\n\n{figures}\n", encoding="utf-8")
+    assert main([*map(str, arguments), "--engine", "keras", "--card", str(card)]) == 0
+    recorded = load_bundle(bundle)
+    assert recorded.validation["n_cases"] == 1
+    assert recorded.validation["split"] == "test"
+    assert "| right | Dice |" in recorded.read("MODEL_CARD.md").decode("utf-8")
     assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["n_cases"] == 1
