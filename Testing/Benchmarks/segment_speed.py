@@ -13,6 +13,7 @@ Measures in one run, on the full-resolution DICOM CT of the test data (or --ct):
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -82,8 +83,8 @@ def _timed(function) -> float:
     return time.perf_counter() - started
 
 
-def cold(ct: Path, bundle: str, engine: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of the whole command in a new process."""
+def cold(ct: Path, bundle: str, engine: str) -> tuple[float, dict[str, float], float]:
+    """Seconds of the whole command in a new process, in all and by stage, and its peak memory (MB)."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "ParotidSegLib", "segment", str(ct), "--output", folder]
         command += ["--bundle", bundle, "--engine", engine, "--progress", "none"]
@@ -91,8 +92,10 @@ def cold(ct: Path, bundle: str, engine: str) -> tuple[float, float]:
         started = time.perf_counter()
         subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
+        stages = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))["timings_s"]
+    stages = {"start": seconds - sum(stages.values()), **stages}
     # The largest child so far: engines are measured from the lighter to the heavier one.
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
+    return seconds, stages, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
 
 
 def warm(ct: Path, bundle: str, engine: str, runs: int) -> tuple[dict[str, float], dict[str, tuple[int, float]]]:
@@ -109,6 +112,11 @@ def warm(ct: Path, bundle: str, engine: str, runs: int) -> tuple[dict[str, float
         for role, counter in (("locator", locator), ("segmenter", segmenter))
     }
     return stages, networks
+
+
+def _print_stages(stages: dict[str, float], total: float) -> None:
+    for stage, value in stages.items():
+        print(f"    {stage:10s} {value:6.3f} s  {value / total:4.0%}")
 
 
 def main() -> int:
@@ -128,14 +136,14 @@ def main() -> int:
     print(f"Matrix product, float32, numpy: {rate / 1e9:.0f} GFLOP/s")
     del image
     for engine in installed_engines():
-        seconds, megabytes = cold(options.ct, options.bundle, engine)
+        seconds, cold_stages, megabytes = cold(options.ct, options.bundle, engine)
         stages, networks = warm(options.ct, options.bundle, engine, options.runs)
         total = sum(stages.values())
         print(f"\nEngine {engine}")
         print(f"  cold, whole command: {seconds:.1f} s, peak memory {megabytes:.0f} MB")
+        _print_stages(cold_stages, seconds)
         print(f"  warm, model loaded:  {total:.2f} s  ({total / seconds:.0%} of the cold time)")
-        for stage, value in stages.items():
-            print(f"    {stage:10s} {value:6.3f} s  {value / total:4.0%}")
+        _print_stages(stages, total)
         for role, operations in convolution_operations(open_model(options.bundle, engine=engine)).items():
             tiles, spent = networks[role]
             reached = operations * tiles / spent
