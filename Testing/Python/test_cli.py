@@ -179,6 +179,8 @@ def test_a_killed_run_leaves_no_half_written_file(stage, how, tmp_path, sample_c
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(),
+        # Tests that run in the background have Ctrl-C ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     for line in process.stdout:
