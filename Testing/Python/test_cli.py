@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,15 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY / "ParotidSeg"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.fixture
+def ctrl_c_works() -> Iterator[None]:
+    """Tests that run in the background have Ctrl-C ignored, and a child would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_works")
 @pytest.mark.parametrize("stage", ["locate", "restore", "write"])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_killed_run_leaves_no_half_written_file(stage, how, tmp_path, sample_ct):
@@ -179,8 +189,6 @@ def test_a_killed_run_leaves_no_half_written_file(stage, how, tmp_path, sample_c
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(),
-        # Tests that run in the background have Ctrl-C ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     for line in process.stdout:
