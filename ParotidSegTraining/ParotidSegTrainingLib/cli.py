@@ -31,14 +31,26 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
     fit.set_defaults(run_command=_fit)
 
-    evaluate = commands.add_parser("evaluate", help="score a model on a split, through the segment() that users run")
-    evaluate.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a model, or one folder of contours against another",
+        description="Score a model on a split (--data), through the segment() that users run; or, without a model, the "
+        "contours of one folder against those of another (--reference and --candidate).",
+    )
+    source = evaluate.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder with images/, masks/ and splits.json")
+    source.add_argument(
+        "--reference", type=Path, metavar="FOLDER", help="label maps by case, or a folder a case with a mask a gland"
+    )
+    evaluate.add_argument(
+        "--candidate", type=Path, metavar="FOLDER", help="the same cases by another reader or program"
+    )
     evaluate.add_argument("--split", default="validation", choices=SPLITS)
     evaluate.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
     evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
     evaluate.add_argument("--engine", default="auto", choices=ENGINES)
     evaluate.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
-    evaluate.add_argument("--output", required=True, type=Path, help="folder for cases.csv, summary.json, summary.md")
+    evaluate.add_argument("--output", required=True, type=Path, help="folder for tables, summary and plot")
     evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
     evaluate.add_argument(
         "--card",
@@ -46,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="TEXT",
         help="record the figures in the bundle, and this text ({figures}: the table) as its model card",
     )
-    evaluate.set_defaults(run_command=_evaluate)
+    evaluate.set_defaults(run_command=_evaluate, wrong_use=evaluate.error)
 
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
@@ -82,9 +94,31 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    if (arguments.reference is None) != (arguments.candidate is None):
+        arguments.wrong_use("--reference and --candidate go together")
+    if arguments.reference is None:
+        _evaluate_model(arguments)
+    elif arguments.masks or arguments.card:
+        arguments.wrong_use("--masks and --card are for a model: two folders are compared without one")
+    else:
+        _compare_folders(arguments)
+
+
+def _compare_folders(arguments: argparse.Namespace) -> None:
+    from .evaluation import compare_folders, table, volume_table, write_results
+    from .masks import MaskFolder
+
+    reference, candidate = MaskFolder.open(arguments.reference), MaskFolder.open(arguments.candidate)
+    rows = compare_folders(reference, candidate, exclude=arguments.exclude, report=_say)
+    paths = write_results(rows, arguments.output, candidate="candidate")
+    print(table(rows), volume_table(rows, "candidate"), sep="\n\n")
+    print("Files:", *(f"  {path}" for path in paths), sep="\n")
+
+
+def _evaluate_model(arguments: argparse.Namespace) -> None:
     from ParotidSegLib.segmentation import open_model
 
-    from .evaluation import evaluate, figures, table, write_results
+    from .evaluation import evaluate, figures, table, volume_table, write_results
 
     card = _read_card(arguments.card) if arguments.card else None
     folder = DatasetFolder.open(arguments.data)
@@ -99,7 +133,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         report=_say,
     )
     paths = write_results(rows, arguments.output)
-    print(table(rows))
+    print(table(rows), volume_table(rows), sep="\n\n")
     print("Files:", *(f"  {path}" for path in paths), sep="\n")
     if card:
         from .bundling import record_validation

@@ -15,6 +15,8 @@ from ParotidSegLib.images import read_image
 from ParotidSegLib.preprocessing import Box, box_around, physical_bounds, smooth_for
 from ParotidSegLib.structures import PAROTIDS
 
+from .masks import read_label_map
+
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -83,17 +85,7 @@ class DatasetFolder:
         Raises:
             DataError: the file is damaged, no label map, or has labels of no structure.
         """
-        path = self.mask_path(case)
-        try:
-            labels = sitk.ReadImage(str(path))
-        except RuntimeError as error:
-            raise DataError(f"The mask {path} is damaged or no image: copy or export it again.") from error
-        if labels.GetDimension() != 3 or labels.GetNumberOfComponentsPerPixel() != 1:
-            raise DataError(f"The mask {path} is no three-dimensional image of single labels: export it as one.")
-        unknown = set(np.unique(sitk.GetArrayViewFromImage(labels)).tolist()) - {0, *(s.label for s in PAROTIDS)}
-        if unknown:
-            raise DataError(f"The mask of the case {case} has labels of no structure: {sorted(unknown)}.")
-        return labels
+        return read_label_map(self.mask_path(case))
 
     def _find(self, folder: str, case: str) -> Path:
         for suffix in SUFFIXES:

@@ -1,4 +1,7 @@
-"""How good is a bundle? Every case of a split through the same `segment()` that users run, on the scan's own grid."""
+"""How good are contours? A bundle's, through the same `segment()` that users run, or those of a folder.
+
+Everything is scored on the scan's own grid.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ from typing import Any
 import SimpleITK as sitk
 
 from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.errors import ImageError
+from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.export import write_json, write_segmentation
 from ParotidSegLib.images import read_image
 from ParotidSegLib.metrics import StructureScores, Summary, compare_images, dice, summarise
 from ParotidSegLib.segmentation import Model, segment
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 
+from .agreement import BlandAltman, agreement_table, bland_altman, draw_bland_altman, require_statistics
 from .dataset import DatasetFolder
+from .masks import MaskFolder, cases_of_both
 
 #: Column, its title in the table, and how it is formatted.
 METRICS = (
@@ -35,7 +40,10 @@ METRICS = (
 
 @dataclass(frozen=True)
 class CaseScores:
-    """One case: scores by structure key, whether the sides were swapped, codes of the findings, seconds."""
+    """One case: scores by structure key, whether the sides were swapped, codes of the findings, seconds.
+
+    Contours that nobody timed have no findings and NaN seconds.
+    """
 
     case: str
     scores: dict[str, StructureScores]
@@ -67,7 +75,9 @@ def evaluate(
         DataError: the split is empty, or a mask is damaged, lies on another grid or has labels of no structure.
         ImageError: an image cannot be read or is no CT (a CT without a gland is scored, not refused).
         OutputError: a label map cannot be written.
+        ParotidSegError: SciPy, which the results need, is missing.
     """
+    require_statistics()  # now, not after hours
     rows = []
     for case in folder.cases(split, exclude):
         image, reference = read_image(folder.image_path(case)), folder.read_mask(case)
@@ -83,9 +93,45 @@ def evaluate(
             write_segmentation(labels, masks / f"{case}.nii.gz")
         scores = compare_images(reference, labels)
         rows.append(CaseScores(case, scores, _swapped(reference, labels), findings, seconds))
-        right, left = scores[RIGHT_PAROTID.key], scores[LEFT_PAROTID.key]
-        report(f"{case:12s} Dice right {right.dice:.3f} left {left.dice:.3f}  {' '.join(findings)}")
+        report(_line(rows[-1]))
     return rows
+
+
+def compare_folders(
+    reference: MaskFolder,
+    candidate: MaskFolder,
+    *,
+    exclude: Sequence[str] = (),
+    report: Callable[[str], None] = print,
+) -> list[CaseScores]:
+    """Score the contours of one folder against those of another: two readers, or the output of any program.
+
+    Args:
+        reference, candidate: the folders; cases are matched by name.
+        exclude: names of cases to leave out.
+        report: takes one line of text a case.
+
+    Raises:
+        DataError: a case has no counterpart, none is left, a file is damaged or has labels of no structure, or the two
+            contours of a case lie on different grids.
+        ParotidSegError: SciPy, which the results need, is missing.
+    """
+    require_statistics()
+    rows = []
+    for case in cases_of_both(reference, candidate, exclude):
+        truth, found = reference.read(case), candidate.read(case)
+        try:
+            scores = compare_images(truth, found)
+        except DataError as error:
+            raise DataError(f"The case {case} cannot be scored: {error}") from error
+        rows.append(CaseScores(case, scores, _swapped(truth, found), (), math.nan))
+        report(_line(rows[-1]))
+    return rows
+
+
+def _line(row: CaseScores) -> str:
+    right, left = row.scores[RIGHT_PAROTID.key], row.scores[LEFT_PAROTID.key]
+    return f"{row.case:12s} Dice right {right.dice:.3f} left {left.dice:.3f}  {' '.join(row.findings)}".rstrip()
 
 
 def _nothing(image: sitk.Image) -> sitk.Image:
@@ -124,6 +170,24 @@ def missed(rows: Sequence[CaseScores], key: str) -> int:
     return sum(row.scores[key].missed for row in rows)
 
 
+def volumes(rows: Sequence[CaseScores]) -> dict[str, tuple[list[float], list[float]]]:
+    """Volumes (reference, candidate) in mL by structure key.
+
+    As for Dice, a gland that only one of both has counts (0 mL for the other); one that neither has is left out.
+    """
+    by_gland = {}
+    for structure in PAROTIDS:
+        scores = [row.scores[structure.key] for row in rows]
+        drawn = [s for s in scores if s.volume_reference_ml > 0.0 or s.volume_ml > 0.0]
+        by_gland[structure.key] = ([s.volume_reference_ml for s in drawn], [s.volume_ml for s in drawn])
+    return by_gland
+
+
+def agreements(rows: Sequence[CaseScores]) -> dict[str, BlandAltman]:
+    """Bland-Altman statistics of the volumes, by structure key."""
+    return {key: bland_altman(*pairs) for key, pairs in volumes(rows).items()}
+
+
 def table(rows: Sequence[CaseScores]) -> str:
     """The summary as a Markdown table."""
     by_gland = summaries(rows)
@@ -143,7 +207,7 @@ def table(rows: Sequence[CaseScores]) -> str:
 
 
 def figures(rows: Sequence[CaseScores]) -> dict[str, Any]:
-    """What the table says, as data: number of cases, swapped sides, missed glands, summaries of all metrics."""
+    """What the tables say, as data: number of cases, swapped sides, missed glands, summaries, agreement of volumes."""
     return {
         "n_cases": len(rows),
         "swapped": sum(row.swapped for row in rows),
@@ -152,14 +216,24 @@ def figures(rows: Sequence[CaseScores]) -> dict[str, Any]:
             key: {column: asdict(summary) for column, summary in columns.items()}
             for key, columns in summaries(rows).items()
         },
+        "volume_agreement": {key: asdict(agreement) for key, agreement in agreements(rows).items()},
     }
 
 
-def write_results(rows: Sequence[CaseScores], output: Path) -> list[Path]:
-    """Write cases.csv (a row a case and gland), summary.json and summary.md into a folder.
+def write_results(rows: Sequence[CaseScores], output: Path, *, candidate: str = "automatic") -> list[Path]:
+    """Write cases.csv (a row a case and gland), summary.json, summary.md and bland_altman.png into a folder.
+
+    Args:
+        rows: at least one case.
+        output: the folder, made if needed.
+        candidate: what the reference is compared with, as a word.
 
     Returns:
         The paths.
+
+    Raises:
+        OutputError: a file cannot be written.
+        ParotidSegError: SciPy is missing.
     """
     output.mkdir(parents=True, exist_ok=True)
     csv_path = output / "cases.csv"
@@ -171,8 +245,17 @@ def write_results(rows: Sequence[CaseScores], output: Path) -> list[Path]:
             for key, scores in row.scores.items():
                 extra = {"swapped": row.swapped, "findings": " ".join(row.findings), "seconds": round(row.seconds, 2)}
                 writer.writerow({"case": row.case, "structure": key, **values_of(scores), **extra})
-    json_path, markdown_path = output / "summary.json", output / "summary.md"
-    write_json(figures(rows), json_path)
+    markdown_path = output / "summary.md"
     with atomic_path(markdown_path) as temporary:
-        temporary.write_text(table(rows) + "\n", encoding="utf-8")
-    return [csv_path, json_path, markdown_path]
+        temporary.write_text(f"{table(rows)}\n\n{volume_table(rows, candidate)}\n", encoding="utf-8")
+    return [
+        csv_path,
+        write_json(figures(rows), output / "summary.json"),
+        markdown_path,
+        draw_bland_altman(volumes(rows), output / "bland_altman.png", candidate=candidate),
+    ]
+
+
+def volume_table(rows: Sequence[CaseScores], candidate: str = "automatic") -> str:
+    """The agreement of the volumes as a Markdown table; `candidate` as in `write_results`."""
+    return agreement_table(agreements(rows), candidate=candidate)

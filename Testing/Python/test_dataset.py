@@ -105,7 +105,7 @@ def test_labels_of_no_structure_are_refused_and_listed(dataset):
     sitk.WriteImage(like(mask, array), str(path))
     message = refusal(DataError, load, dataset, "head_1")
     assert "head_1" in message
-    assert "[3, 7]" in message
+    assert "(3, 7)" in message
 
 
 def test_a_damaged_mask_and_a_damaged_image_are_refused(dataset):

@@ -1,4 +1,4 @@
-"""Evaluation: every case counts, a gland that is missed too, and swapped sides are seen."""
+"""Evaluation: every case counts, a gland that is missed too, and swapped sides are seen; so for folders of contours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,18 @@ from ParotidSegLib.quality import Finding
 from ParotidSegLib.segmentation import Segmentation
 from ParotidSegTrainingLib import evaluation
 from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import CaseScores, evaluate, summaries, table, write_results
+from ParotidSegTrainingLib.evaluation import (
+    CaseScores,
+    agreements,
+    compare_folders,
+    evaluate,
+    summaries,
+    table,
+    volume_table,
+    volumes,
+    write_results,
+)
+from ParotidSegTrainingLib.masks import MaskFolder
 
 TRUTH = made.head_with_glands()[1]
 
@@ -159,8 +170,9 @@ def test_a_reference_with_one_gland_is_not_swapped_by_finding_both():
 def results(tmp_path: Path) -> tuple[list[CaseScores], Path]:
     rows = [row("exactly", "a"), row("half", "b"), row("no right", "c"), row("swapped", "d")]
     paths = write_results(rows, tmp_path / "results")
-    assert [path.name for path in paths] == ["cases.csv", "summary.json", "summary.md"]
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["cases.csv", "summary.json", "summary.md"]
+    names = ["cases.csv", "summary.json", "summary.md", "bland_altman.png"]
+    assert [path.name for path in paths] == names
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == sorted(names)
     return rows, tmp_path / "results"
 
 
@@ -214,8 +226,8 @@ def test_the_confidence_interval_is_that_of_a_bootstrap_of_the_mean(results):
 def test_the_printed_table_says_n_missed_and_swapped(results):
     rows, folder = results
     text = (folder / "summary.md").read_text(encoding="utf-8")
-    assert text == table(rows) + "\n"
-    lines = text.splitlines()
+    assert text == f"{table(rows)}\n\n{volume_table(rows)}\n"
+    lines = table(rows).splitlines()
     header = [cell.strip() for cell in lines[0].strip("|").split("|")]
     assert header == ["gland", "metric", "n", "mean ± SD", "95 % CI", "median", "range", "missed"]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:] if line.startswith("|")]
@@ -236,3 +248,159 @@ def test_one_case_gives_a_table_without_a_spread(tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["metrics"]["Parotid_R"]["dice"]
     assert (summary["n"], summary["mean"], summary["sd"]) == (1, 1.0, None)
     assert "1.000 ± nan" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+# --- agreement of volumes --------------------------------------------------------------------------------------------
+
+
+def test_the_agreement_of_volumes_is_in_the_results(results):
+    rows, folder = results
+    found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["volume_agreement"]["Parotid_R"]
+    scores = [one.scores["Parotid_R"] for one in rows]
+    differences = [one.volume_ml - one.volume_reference_ml for one in scores]
+    assert found["n"] == 4
+    assert found["bias"]["value"] == pytest.approx(np.mean(differences))
+    assert found["sd"] == pytest.approx(np.std(differences, ddof=1))
+    assert found["upper"]["value"] == pytest.approx(np.mean(differences) + 1.96 * np.std(differences, ddof=1))
+    text = (folder / "summary.md").read_text(encoding="utf-8")
+    assert f"| right | 4 | {np.mean(differences):.2f} (" in text
+    assert "automatic - reference" in text
+
+
+def test_a_missed_gland_counts_as_no_volume_and_one_that_nobody_drew_is_left_out():
+    without = changed("no right")
+    nobody = CaseScores("b", compare_images(without, without), False, (), math.nan)
+    rows = [row("no right", "a"), nobody]
+    reference, candidate = volumes(rows)["Parotid_R"]
+    assert (len(reference), candidate) == (1, [0.0])
+    assert reference[0] > 0.0
+    assert [agreement.n for agreement in agreements(rows).values()] == [1, 2]
+
+
+# --- folders of contours ---------------------------------------------------------------------------------------------
+
+
+def write_map(path: Path, labels: sitk.Image) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(labels, str(path), useCompression=True)
+    return path
+
+
+def write_masks(folder: Path, labels: sitk.Image, names: tuple[str, str] = ("Parotid-Rt", "Parotid-Lt")) -> None:
+    for name, label in zip(names, (1, 2), strict=True):
+        write_map(folder / f"{name}.nrrd", labels == label)
+
+
+def compared(folder: Path, **options: object) -> list[CaseScores]:
+    folders = [MaskFolder.open(folder / name) for name in ("reference", "candidate")]
+    return compare_folders(*folders, report=lambda line: None, **options)
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> Path:
+    """Two cases in each of two folders: label maps in the one, masks by gland in the other."""
+    for case, kind in (("case_1", "half"), ("case_2", "swapped")):
+        write_map(tmp_path / "reference" / f"{case}.nii.gz", TRUTH)
+        write_masks(tmp_path / "candidate" / case, changed(kind))
+    return tmp_path
+
+
+def test_two_folders_are_scored_as_a_model_is(two_folders):
+    rows = compared(two_folders)
+    assert [one.case for one in rows] == ["case_1", "case_2"]
+    assert rows[0].scores == row("half").scores
+    assert [one.swapped for one in rows] == [False, True]
+    assert rows[0].findings == () and math.isnan(rows[0].seconds)
+
+
+def test_label_maps_of_different_formats_are_matched_by_name(tmp_path):
+    write_map(tmp_path / "reference" / "one.v2.nii.gz", TRUTH)
+    write_map(tmp_path / "candidate" / "one.v2.seg.nrrd", sitk.Cast(changed("half"), sitk.sitkFloat32))
+    assert [(one.case, one.scores) for one in compared(tmp_path)] == [("one.v2", row("half").scores)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Parotid_R", "Parotid_L"),
+        ("parotid_gland_right", "parotid_gland_left"),
+        ("Right Parotid", "Left Parotid"),
+        ("ParotidRt", "ParotidLt"),
+        ("RParotid", "LParotid"),
+        ("PAROTID_R", "PAROTID_L"),
+    ],
+)
+def test_masks_are_known_by_the_gland_in_their_names(tmp_path, names):
+    write_map(tmp_path / "reference" / "one.nrrd", TRUTH)
+    write_masks(tmp_path / "candidate" / "one", TRUTH, names)
+    write_map(tmp_path / "candidate" / "one" / "Submandibular_R.nrrd", TRUTH == 1)
+    (only,) = compared(tmp_path)
+    assert [scores.dice for scores in only.scores.values()] == [1.0, 1.0]
+
+
+def test_a_mask_may_be_empty_or_have_any_one_value_inside(tmp_path):
+    write_map(tmp_path / "reference" / "one.nrrd", TRUTH)
+    write_map(tmp_path / "candidate" / "one" / "Parotid_R.nrrd", sitk.Cast((TRUTH == 1) * 255, sitk.sitkInt16))
+    write_map(tmp_path / "candidate" / "one" / "Parotid_L.nrrd", TRUTH * 0)
+    (only,) = compared(tmp_path)
+    assert [(scores.dice, scores.missed) for scores in only.scores.values()] == [(1.0, False), (0.0, True)]
+
+
+@pytest.mark.parametrize(("more", "fewer"), [("reference", "candidate"), ("candidate", "reference")])
+def test_a_case_without_a_counterpart_is_named_and_can_be_excluded(two_folders, more, fewer):
+    for case in ("case_3", "case_4"):
+        if more == "reference":
+            write_map(two_folders / more / f"{case}.nii.gz", TRUTH)
+        else:
+            write_masks(two_folders / more / case, TRUTH)
+    said = refusal(DataError, compared, two_folders)
+    assert "case_3 (and 1 more)" in said
+    assert said.index(more) < said.index(fewer)
+    assert len(compared(two_folders, exclude=["case_3", "case_4"])) == 2
+    assert "excluded" in refusal(DataError, compared, two_folders, exclude=[f"case_{i}" for i in range(1, 5)])
+
+
+def test_another_grid_is_refused_with_the_name_of_the_case(two_folders):
+    moved = sitk.Image(TRUTH)
+    moved.SetOrigin((0.0, 0.0, 0.0))
+    write_map(two_folders / "reference" / "case_2.nii.gz", moved)
+    said = refusal(DataError, compared, two_folders)
+    assert "case_2" in said
+    assert "origin" in said
+
+
+def test_label_maps_that_cannot_be_scored_are_refused_with_one_sentence(two_folders):
+    path = two_folders / "reference" / "case_1.nii.gz"
+    write_map(path, TRUTH + 5)
+    assert "(5, 6, 7)" in refusal(DataError, compared, two_folders)
+    write_map(path, sitk.Cast(TRUTH, sitk.sitkFloat32) * 0.5)
+    assert "(0.5)" in refusal(DataError, compared, two_folders)
+    write_map(path, TRUTH[:, :, 3])
+    assert "three-dimensional" in refusal(DataError, compared, two_folders)
+    path.write_bytes(b"no image")
+    assert "damaged" in refusal(DataError, compared, two_folders)
+
+
+def test_masks_that_cannot_be_joined_are_refused_with_one_sentence(two_folders):
+    folder = two_folders / "candidate" / "case_1"
+    write_map(folder / "Parotid-Lt.nrrd", TRUTH > 0)
+    assert "overlap" in refusal(DataError, compared, two_folders)
+    write_map(folder / "Parotid-Lt.nrrd", TRUTH)
+    assert "several labels" in refusal(DataError, compared, two_folders)
+    write_map(folder / "Parotid-Lt.nrrd", (TRUTH == 2)[:, :, 1:])
+    assert "different grids" in refusal(DataError, compared, two_folders)
+
+
+def test_folders_that_hold_no_clear_contours_are_refused_with_one_sentence(two_folders):
+    reference, candidate = two_folders / "reference", two_folders / "candidate"
+    write_map(candidate / "case_1" / "left_parotid.nrrd", TRUTH == 2)
+    assert "2 masks of the left" in refusal(DataError, MaskFolder.open, candidate)
+    for path in (candidate / "case_1").glob("*[Ll]*t*.nrrd"):
+        path.unlink()
+    write_map(candidate / "case_1" / "Parotid-Rt.nrrd", TRUTH == 1)
+    assert "no mask of the left" in refusal(DataError, MaskFolder.open, candidate)
+    write_map(reference / "case_1.mha", TRUTH)
+    assert "two label maps" in refusal(DataError, MaskFolder.open, reference)
+    (two_folders / "empty").mkdir()
+    assert "no contours" in refusal(DataError, MaskFolder.open, two_folders / "empty")
+    assert "no folder" in refusal(DataError, MaskFolder.open, two_folders / "nowhere")

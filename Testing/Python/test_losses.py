@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from loss_checks import (
+    KINDS,
+    assert_equals_oracle,
+    assert_finite_where_saturated,
+    labels_of,
+    logits_for,
+    softmax,
+    value_and_gradient,
+)
 from sentences import refusal
+from test_boundary_losses import CASES as BOUNDARY_CASES
+from test_overlap_losses import CASES as OVERLAP_CASES
 
 from ParotidSegLib.errors import RecipeError
 from ParotidSegTrainingLib.losses import REGISTRY, build_loss
@@ -14,11 +25,6 @@ tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
 ALPHA = [0.30, 0.35, 0.35]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def focal_oracle(labels, logits, gamma=1.0, alpha=None):
@@ -53,60 +59,16 @@ CASES = {
 }
 
 
-def labels_of(kind: str) -> np.ndarray:
-    labels = np.random.default_rng(3).integers(0, 3, (2, 2, 3, 2))
-    if kind == "empty class":
-        labels[labels == 2] = 0
-    elif kind == "background only":
-        labels[:] = 0
-    elif kind == "full class":
-        labels[:] = 1
-    elif kind == "one voxel":
-        labels[:] = 0
-        labels[1, 0, 2, 1] = 2
-    elif kind == "two dimensions":
-        labels = labels[:, 0]
-    return labels
-
-
-KINDS = ["random", "empty class", "background only", "full class", "one voxel", "two dimensions"]
-
-
-def logits_for(labels: np.ndarray) -> np.ndarray:
-    return np.random.default_rng(4).normal(0.0, 2.0, (*labels.shape, 3))
-
-
-def value_and_gradient(settings, labels, logits) -> tuple[float, np.ndarray]:
-    variable = tf.Variable(logits.astype(np.float32))
-    with tf.GradientTape() as tape:
-        value = build_loss(settings)(tf.constant(labels.astype(np.uint8)), variable)
-    assert value.shape == ()
-    return float(value), tape.gradient(value, variable).numpy()
-
-
-def numerical_gradient(oracle, labels, logits, step=1e-5) -> np.ndarray:
-    gradient = np.zeros_like(logits)
-    for index in np.ndindex(*logits.shape):
-        ahead, behind = logits.copy(), logits.copy()
-        ahead[index] += step
-        behind[index] -= step
-        gradient[index] = (oracle(labels, ahead) - oracle(labels, behind)) / (2.0 * step)
-    return gradient
-
-
 def test_every_loss_of_the_registry_has_an_oracle():
-    assert {settings["name"] for settings, _ in CASES.values()} == set(REGISTRY)
+    cases = {**CASES, **OVERLAP_CASES, **BOUNDARY_CASES}
+    assert {settings["name"] for settings, _ in cases.values()} == set(REGISTRY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradient_are_those_of_the_oracle(case, kind):
     settings, oracle = CASES[case]
-    labels = labels_of(kind)
-    logits = logits_for(labels)
-    value, gradient = value_and_gradient(settings, labels, logits)
-    assert value == pytest.approx(oracle(labels, logits), rel=1e-5)
-    np.testing.assert_allclose(gradient, numerical_gradient(oracle, labels, logits), rtol=2e-3, atol=2e-6)
+    assert_equals_oracle(settings, oracle, kind)
 
 
 def test_the_hybrid_loss_is_seven_parts_overlap_and_three_parts_focal():
@@ -143,13 +105,7 @@ def test_without_focus_it_is_the_cross_entropy_of_keras(settings):
 @pytest.mark.parametrize("right", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_saturated_logits_give_a_finite_value_and_finite_gradients(case, right, size):
-    labels = labels_of("random")
-    winners = labels if right else (labels + 1) % 3
-    value, gradient = value_and_gradient(CASES[case][0], labels, size * np.eye(3)[winners])
-    assert np.isfinite(value)
-    assert np.all(np.isfinite(gradient))
-    if right:
-        assert value == pytest.approx(0.0, abs=1e-6)
+    assert_finite_where_saturated(CASES[case][0], right=right, size=size, tolerance=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["background only", "empty class"])
@@ -185,13 +141,15 @@ def test_labels_may_come_as_floats_as_keras_passes_them():
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"name": "dice"}, "dice"),
+        ({"name": "dyce"}, "dyce"),
         ({"name": "mdsc", "gamma": 1.0}, "mdsc"),
         ({"name": "focal", "gamma": "2"}, "loss.gamma"),
         ({"name": "focal", "gamma": [1.0]}, "loss.gamma"),
         ({"name": "focal", "gamma": -1.0}, "loss.gamma"),
         ({"name": "focal", "alpha": [0.5, "a", 0.5]}, "loss.alpha"),
         ({"name": "hybrid", "focal_weight": True}, "loss.focal_weight"),
+        ({"name": "binary_weighted_focal_tversky", "opposite_weighting": 1}, "loss.opposite_weighting"),
+        ({"name": "dice_focal", "alpha": True}, "loss.alpha"),
     ],
 )
 def test_an_unknown_loss_or_a_wrong_parameter_is_named(settings, named):

@@ -43,6 +43,12 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         ["evaluate", "--data", "data"],
         ["evaluate", "--data", "data", "--output", "out", "--split", "everything"],
         ["evaluate", "--data", "data", "--output", "out", "--engine", "magic"],
+        ["evaluate", "--output", "out"],
+        ["evaluate", "--reference", "a", "--output", "out"],
+        ["evaluate", "--data", "data", "--candidate", "b", "--output", "out"],
+        ["evaluate", "--data", "data", "--reference", "a", "--candidate", "b", "--output", "out"],
+        ["evaluate", "--reference", "a", "--candidate", "b", "--output", "out", "--masks", "masks"],
+        ["evaluate", "--reference", "a", "--candidate", "b", "--output", "out", "--card", "card.md"],
         ["bundle", "out", "--segmenter", "run"],
         ["bundle", "out", "--segmenter", "a", "--locator", "b", "--version", "1.0.0", "--weights", "best"],
     ],
@@ -132,6 +138,29 @@ def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypat
     printed = capsys.readouterr().out
     assert "Swapped sides: 0 of 1 cases." in printed
     assert str(output / "cases.csv") in printed
+    assert "automatic - reference" in printed
+    assert (output / "bland_altman.png").is_file()
+
+
+def test_evaluate_compares_two_folders_without_a_model(capsys, monkeypatch, made_dataset, tmp_path):
+    monkeypatch.setattr(segmentation, "open_model", None)
+    masks, output = made_dataset / "masks", tmp_path / "out"
+    arguments = ["evaluate", "--reference", masks, "--candidate", masks, "--exclude", "head_2", "--output", output]
+    assert main([str(argument) for argument in arguments]) == 0
+    names = {"cases.csv", "summary.json", "summary.md", "bland_altman.png"}
+    assert {path.name for path in output.iterdir()} == names
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    assert summary["n_cases"] == len(list(masks.iterdir())) - 1
+    assert summary["metrics"]["Parotid_L"]["dice"]["minimum"] == 1.0
+    assert summary["volume_agreement"]["Parotid_L"]["bias"]["value"] == 0.0
+    printed = capsys.readouterr().out
+    assert "candidate - reference" in printed
+    assert all(str(output / name) in printed for name in names)
+    other = tmp_path / "other"
+    other.mkdir()
+    said = failure(capsys, "evaluate", "--reference", masks, "--candidate", other, "--output", tmp_path / "no")
+    assert "no contours" in said
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.engine

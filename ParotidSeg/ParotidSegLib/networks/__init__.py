@@ -8,11 +8,15 @@ from typing import Any
 
 from ..errors import BundleError
 from .attention_unet import attention_unet
+from .plain_unet import plain_unet
 from .residual_unet import residual_unet
+from .transunet import transunet
 
 REGISTRY: dict[str, Callable] = {
     "residual_unet": residual_unet,
     "attention_unet": attention_unet,
+    "plain_unet": plain_unet,
+    "transunet": transunet,
 }
 
 

@@ -7,6 +7,28 @@ do not depend on the size of the input, so a network that was trained on patches
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+#: A foreign bundle that asks for more channels than this would only exhaust the memory.
+WIDEST = 2048
+
+
+def check_levels(tile: Sequence[int], filters: Sequence[int]) -> None:
+    """Refuse an encoder-decoder that cannot be built.
+
+    Args:
+        tile: size of the input in voxels, (z, y, x) or (y, x).
+        filters: channels of each level, the finest first; each level has half the edges of the one before.
+
+    Raises:
+        ValueError: there is no level, one is absurdly wide, or an edge of the tile cannot be halved often enough.
+    """
+    if not filters or max(filters) > WIDEST:
+        raise ValueError(f"filters must name one to {WIDEST} channels for each of at least one level")
+    factor = 2 ** (len(filters) - 1)
+    if any(edge % factor for edge in tile):
+        raise ValueError(f"every edge of the tile {tuple(tile)} must be a multiple of {factor}")
+
 
 def spatial_rank(x) -> int:
     """Number of spatial dimensions of a channels-last batch tensor."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .blocks import convolution, downsample, residual_block, upsample
-
-#: A foreign bundle that asks for more channels than this would only exhaust the memory.
-WIDEST = 2048
+from .blocks import check_levels, convolution, downsample, residual_block, upsample
 
 
 def residual_unet(
@@ -41,11 +38,7 @@ def residual_unet(
     import keras
     from keras import layers
 
-    if not filters or max(filters) > WIDEST:
-        raise ValueError(f"filters must name one to {WIDEST} channels for each of at least one level")
-    factor = 2 ** (len(filters) - 1)
-    if any(edge % factor for edge in tile):
-        raise ValueError(f"every edge of the tile {tuple(tile)} must be a multiple of {factor}")
+    check_levels(tile, filters)
     after = after_block or (lambda x, name: x)
 
     inputs = keras.Input((*tile, input_channels), name="image")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ParotidSegLib.errors import RecipeError
 
@@ -17,6 +18,32 @@ def cross_entropy() -> Callable:
         loss(labels, logits): labels integer (batch, *space), logits (batch, *space, classes) -> scalar.
     """
     return focal(gamma=0.0)
+
+
+def binary_cross_entropy() -> Callable:
+    """Binary cross-entropy of each foreground class against all others, mean over voxels and foreground classes.
+
+    −g log p − (1−g) log(1−p) with the softmax's p: of two classes it is the cross-entropy.
+
+    Returns:
+        loss(labels, logits): labels integer (batch, *space), logits (batch, *space, classes) -> scalar.
+    """
+
+    def loss(labels, logits):
+        from keras import ops
+
+        logits = ops.cast(logits, "float32")
+        classes = logits.shape[-1]
+        target = ops.one_hot(ops.cast(labels, "int32"), classes, dtype="float32")
+        total = 0.0
+        for c in range(1, classes):
+            others = ops.concatenate([logits[..., :c], logits[..., c + 1 :]], axis=-1)
+            # The log-odds of p: log(1 − p) itself would lose its last digits where p is near 1.
+            odds = logits[..., c] - ops.logsumexp(others, axis=-1)
+            total = total + ops.mean(ops.softplus(odds) - target[..., c] * odds)
+        return total / (classes - 1)
+
+    return loss
 
 
 def focal(*, gamma: float = 1.0, alpha: Sequence[float] | None = None) -> Callable:
@@ -34,16 +61,23 @@ def focal(*, gamma: float = 1.0, alpha: Sequence[float] | None = None) -> Callab
     def loss(labels, logits):
         from keras import ops
 
-        if alpha is not None and len(alpha) != logits.shape[-1]:
-            raise RecipeError(f"The recipe is not valid: loss.alpha must have {logits.shape[-1]} values, one a class.")
-        log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        target = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")
-        log_p_true = ops.sum(target * log_p, axis=-1)
-        value = -log_p_true
-        if gamma:
-            value = value * ops.power(ops.maximum(1.0 - ops.exp(log_p_true), _LEAST_DOUBT), gamma)
-        if alpha is not None:
-            value = value * ops.sum(target * ops.convert_to_tensor(alpha, dtype="float32"), axis=-1)
-        return ops.mean(value)
+        return ops.mean(weighed_cross_entropy(labels, logits, gamma=gamma, alpha=alpha))
 
     return loss
+
+
+def weighed_cross_entropy(labels: Any, logits: Any, *, gamma: float = 0.0, alpha: Sequence[float] | None = None) -> Any:
+    """−Σ_c α_c (1−p_c)^γ g_c log p_c of every voxel: (batch, *space) float32; the rest is as in `focal`."""
+    from keras import ops
+
+    if alpha is not None and len(alpha) != logits.shape[-1]:
+        raise RecipeError(f"The recipe is not valid: loss.alpha must have {logits.shape[-1]} values, one a class.")
+    log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    target = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1], dtype="float32")
+    log_p_true = ops.sum(target * log_p, axis=-1)
+    value = -log_p_true
+    if gamma:
+        value = value * ops.power(ops.maximum(1.0 - ops.exp(log_p_true), _LEAST_DOUBT), gamma)
+    if alpha is not None:
+        value = value * ops.sum(target * ops.convert_to_tensor(alpha, dtype="float32"), axis=-1)
+    return value
