@@ -92,12 +92,11 @@ def open_engine(bundle: Bundle, spec: NetworkSpec, engine: str = "auto") -> Engi
 def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _native_log_silenced():
-        import keras
+        import keras  # noqa: F401
 
     content = bundle.read(spec.weights)
     # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
-    with _dtype_policy(keras, "float32"):
-        model = build_network(spec.network, tile=spec.tile, config=spec.config)
+    model = build_network(spec.network, tile=spec.tile, config=spec.config, precision="float32")
     _check_shapes(bundle, spec, model.input_shape[1:], model.output_shape[1:])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.weights.h5"
@@ -131,20 +130,6 @@ def _native_log_silenced() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-class _dtype_policy:
-    """Keras' global dtype policy for the length of a block."""
-
-    def __init__(self, keras, name: str) -> None:
-        self._config, self._name = keras.config, name
-
-    def __enter__(self) -> None:
-        self._before = self._config.dtype_policy()
-        self._config.set_dtype_policy(self._name)
-
-    def __exit__(self, *_) -> None:
-        self._config.set_dtype_policy(self._before)
 
 
 def _check_shapes(bundle: Bundle, spec: NetworkSpec, takes: Sequence[int | None], gives: Sequence[int | None]) -> None:

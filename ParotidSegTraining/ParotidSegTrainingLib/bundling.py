@@ -117,18 +117,11 @@ def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) ->
 
 
 def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
-    import keras
-
     source = run / f"{choice}.weights.h5"
     if not source.is_file():
         raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
     recipe = recipes.load(str(run / "recipe.json"))
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
-    finally:
-        keras.config.set_dtype_policy(before)
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
     model.load_weights(source)
     model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
     stem = {"segmenter": "network", "locator": "locator"}[role]

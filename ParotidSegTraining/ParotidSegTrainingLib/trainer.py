@@ -130,12 +130,8 @@ def _compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None = 
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.precision == "auto" else recipe.precision)
-    try:
-        model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
-    finally:
-        keras.config.set_dtype_policy(before)
+    precision = "mixed_bfloat16" if recipe.precision == "auto" else recipe.precision
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config, precision=precision)
     channels, classes = model.input_shape[-1], model.output_shape[-1]
     if (channels, classes) != (1, 1 + len(PAROTIDS)):
         raise RecipeError(

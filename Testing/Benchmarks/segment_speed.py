@@ -69,11 +69,15 @@ class CountingEngine:
         return answer
 
 
-def matrix_rate(size: int = 2048, runs: int = 8) -> float:
-    """Operations a second of a float32 matrix product in numpy on this machine, the best of several."""
-    rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal((size, size), dtype=np.float32) for _ in range(2))
-    best = min(_timed(lambda: a @ b) for _ in range(runs))
+def matrix_rate(size: int = 4096, runs: int = 6) -> float:
+    """Operations a second of TensorFlow's float32 matrix product on this machine, the best of several.
+
+    TensorFlow's, because it uses the processor better than numpy's: a share of numpy's rate could exceed 1.
+    """
+    import tensorflow as tf
+
+    a, b = (tf.random.stateless_normal((size, size), seed=(0, seed)) for seed in range(2))
+    best = min(_timed(lambda: tf.matmul(a, b).numpy()) for _ in range(runs))
     return 2.0 * size**3 / best
 
 
@@ -133,7 +137,7 @@ def main() -> int:
     spacing = " x ".join(f"{edge:.2f}" for edge in image.GetSpacing())
     print(f"Scan: {' x '.join(map(str, image.GetSize()))} voxels of {spacing} mm; {os.cpu_count()} cores")
     rate = matrix_rate()
-    print(f"Matrix product, float32, numpy: {rate / 1e9:.0f} GFLOP/s")
+    print(f"Matrix product, float32, TensorFlow: {rate / 1e9:.0f} GFLOP/s")
     del image
     for engine in installed_engines():
         seconds, cold_stages, megabytes = cold(options.ct, options.bundle, engine)

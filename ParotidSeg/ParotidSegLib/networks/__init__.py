@@ -20,13 +20,14 @@ REGISTRY: dict[str, Callable] = {
 }
 
 
-def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any]):
+def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], precision: str = "float32"):
     """Build a network from its registered name.
 
     Args:
         name: key of REGISTRY.
         tile: input size in voxels, (z, y, x) or (y, x).
         config: keyword arguments of the network's function.
+        precision: a Keras dtype policy, for this network alone: the global one stays as it was.
 
     Returns:
         An untrained keras.Model that gives logits.
@@ -36,9 +37,15 @@ def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any]):
     """
     if name not in REGISTRY:
         raise BundleError(f"The network '{name}' is unknown; this version knows {', '.join(sorted(REGISTRY))}.")
+    import keras
+
+    before = keras.config.dtype_policy()
     try:
+        keras.config.set_dtype_policy(precision)
         return REGISTRY[name](tile=tuple(tile), **config)
     except (TypeError, ValueError, ArithmeticError) as error:
         # Keras explains itself at length; its first sentence says what is wrong.
         reason = re.split(r"\n|\.(?=\s|$)", str(error).strip())[0]
         raise BundleError(f"The configuration of the network '{name}' does not fit: {reason}.") from error
+    finally:
+        keras.config.set_dtype_policy(before)
