@@ -133,14 +133,15 @@ def main() -> int:
     if not options.ct.exists():
         print(f"There is no CT at {options.ct}: name one with --ct.", file=sys.stderr)
         return 1
+    # First, while this process is small: a child counts the memory of its parent until it runs its own program.
+    colds = {engine: cold(options.ct, options.bundle, engine) for engine in installed_engines()}
     image = read_image(options.ct)
     spacing = " x ".join(f"{edge:.2f}" for edge in image.GetSpacing())
     print(f"Scan: {' x '.join(map(str, image.GetSize()))} voxels of {spacing} mm; {os.cpu_count()} cores")
     rate = matrix_rate()
     print(f"Matrix product, float32, TensorFlow: {rate / 1e9:.0f} GFLOP/s")
     del image
-    for engine in installed_engines():
-        seconds, cold_stages, megabytes = cold(options.ct, options.bundle, engine)
+    for engine, (seconds, cold_stages, megabytes) in colds.items():
         stages, networks = warm(options.ct, options.bundle, engine, options.runs)
         total = sum(stages.values())
         print(f"\nEngine {engine}")
