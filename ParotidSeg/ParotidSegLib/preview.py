@@ -18,13 +18,27 @@ import SimpleITK as sitk
 
 from .atomic import atomic_path
 from .errors import OutputError
-from .preprocessing import Grid, physical_bounds, sample
+from .preprocessing import physical_bounds
 from .structures import PAROTIDS, Structure
+from .views import (
+    AXIAL,
+    BACKGROUND,
+    CORONAL,
+    INK,
+    WINDOW,
+    View,
+    draw_contour,
+    draw_view,
+    new_figure,
+    outline,
+    rgb,
+    signed,
+    smooth_mask,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 #: Width and height of the picture in pixels.
 SIZE = (1600, 1100)
@@ -35,8 +49,6 @@ PANELS: dict[str, tuple[int, int, int, int]] = {
     "axial 3": (20, 560, 520, 520),
     "coronal": (560, 560, 520, 520),
 }
-#: Soft tissue, in HU: black and white.
-WINDOW = (-160.0, 240.0)
 
 _PIXELS = 520
 #: Edge of the part of the patient that a view shows, in mm: a head fits in; without glands, up to the second.
@@ -46,8 +58,7 @@ _GLAND_DISTANCE = 118.0
 #: Where the axial slices cut the joint extent of the glands from below to above.
 _AXIAL_LEVELS = (0.75, 0.5, 0.25)
 _DPI = 100
-_BACKGROUND, _FRAME = "#101418", "#39424c"
-_TEXT, _QUIET_TEXT, _WARNING = "#eef2f5", "#9aa7b4", "#ff8a80"
+_QUIET_TEXT, _WARNING = "#9aa7b4", "#ff8a80"
 #: Left edge of the side bar in pixels, and how many characters of a title it holds.
 _SIDEBAR = 1116
 _TITLE_WIDTH = 26
@@ -62,31 +73,16 @@ class _Gland:
     centroid: tuple[float, float, float]
     lowest: float
     highest: float
-    #: 1 inside, 0 outside, float32, with a margin of zeros.
+    #: As `draw_contour` wants it.
     mask: sitk.Image
 
 
 @dataclass(frozen=True)
-class _View:
-    """One panel: `normal` is the axis that it is seen along (1 for coronal, 2 for axial)."""
+class _Panel:
+    """A view and the panel of the picture that it fills."""
 
-    panel: str
-    caption: str
-    normal: int
-    centre: tuple[float, float, float]
-    field: float
-    letters: str
-
-    @property
-    def grid(self) -> Grid:
-        """Pixels of the view, one voxel thick."""
-        size_zyx = [1 if axis == self.normal else _PIXELS for axis in (2, 1, 0)]
-        return Grid.centred(self.centre, [self.field / _PIXELS] * 3, size_zyx)
-
-    @property
-    def vertical_axis(self) -> int:
-        """The patient axis that runs along the picture's height."""
-        return 3 - self.normal
+    name: str
+    view: View
 
 
 def draw_preview(image: sitk.Image, labels: sitk.Image, path: str | Path, *, title: str = "") -> Path:
@@ -108,10 +104,9 @@ def draw_preview(image: sitk.Image, labels: sitk.Image, path: str | Path, *, tit
     if target.suffix.lower() != ".png":
         raise OutputError(f"A preview cannot be written as '{target.name}': let the name end with .png.")
     glands = [gland for structure in PAROTIDS if (gland := _gland(labels, structure)) is not None]
-    views = _views(image, glands)
-    figure = _figure(image, glands, views, title)
+    figure = _figure(image, glands, _panels(image, glands), title)
     with atomic_path(target) as temporary:
-        figure.savefig(temporary, dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": "ParotidSeg"})
+        figure.savefig(temporary, dpi=_DPI, facecolor=BACKGROUND, metadata={"Software": "ParotidSeg"})
     return target
 
 
@@ -133,12 +128,11 @@ def _gland(labels: sitk.Image, structure: Structure) -> _Gland | None:
         centroid=shapes.GetCentroid(structure.label),
         lowest=float(heights.min()),
         highest=float(heights.max()),
-        # The margin lets the contour close where the gland touches the edge of the scan.
-        mask=sitk.Cast(sitk.ConstantPad(mask, (3, 3, 3), (3, 3, 3), 0), sitk.sitkFloat32),
+        mask=smooth_mask(mask),
     )
 
 
-def _views(image: sitk.Image, glands: Sequence[_Gland]) -> list[_View]:
+def _panels(image: sitk.Image, glands: Sequence[_Gland]) -> list[_Panel]:
     """Three axial views from above to below, and a coronal one through the middle of the glands."""
     if glands:
         centre = _middle(glands)
@@ -150,14 +144,14 @@ def _views(image: sitk.Image, glands: Sequence[_Gland]) -> list[_View]:
         lowest, highest = low[2], high[2]
         field = float(np.clip((high - low).max(), _FIELD, _LARGEST_FIELD))
     x, y = float(centre[0]), float(centre[1])
-    views = []
+    panels = []
     for number, level in enumerate(_AXIAL_LEVELS, start=1):
         z = lowest + level * (highest - lowest)
-        caption = f"{number}   Axial   z = {_signed(z)} mm"
-        views.append(_View(f"axial {number}", caption, 2, (x, y, z), field, "RLAP"))
+        caption = f"{number}   Axial   z = {signed(z)} mm"
+        panels.append(_Panel(f"axial {number}", View(caption, AXIAL, (x, y, z), field, _PIXELS)))
     middle = (x, y, (lowest + highest) / 2.0)
-    views.append(_View("coronal", f"Coronal   y = {_signed(y)} mm", 1, middle, field, "RLSI"))
-    return views
+    panels.append(_Panel("coronal", View(f"Coronal   y = {signed(y)} mm", CORONAL, middle, field, _PIXELS)))
+    return panels
 
 
 def _middle(glands: Sequence[_Gland]) -> np.ndarray:
@@ -169,84 +163,33 @@ def _middle(glands: Sequence[_Gland]) -> np.ndarray:
     return middle
 
 
-def _signed(millimetres: float) -> str:
-    """One decimal, with a true minus sign; no "-0.0"."""
-    return f"{round(millimetres, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _figure(image: sitk.Image, glands: Sequence[_Gland], views: Sequence[_View], title: str) -> Figure:
-    # Neither pyplot nor rcParams: a program that embeds this keeps its own figures and settings.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def _figure(image: sitk.Image, glands: Sequence[_Gland], panels: Sequence[_Panel], title: str) -> Figure:
     width, height = SIZE
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=_BACKGROUND)
-    FigureCanvasAgg(figure)
-    for view in views:
-        left, top, across, down = PANELS[view.panel]
+    figure = new_figure(width, height, dpi=_DPI)
+    for panel in panels:
+        left, top, across, down = PANELS[panel.name]
         axes = figure.add_axes((left / width, 1.0 - (top + down) / height, across / width, down / height))
-        _draw_view(axes, image, glands, view)
-        if view.normal == 1:
-            _draw_levels(axes, view, [v.centre[2] for v in views if v.normal == 2])
+        draw_view(axes, image, panel.view)
+        for gland in glands:
+            draw_contour(axes, gland.mask, panel.view, gland.structure.colour)
+        if panel.view.normal == CORONAL:
+            _draw_levels(axes, panel.view, [p.view.centre[2] for p in panels if p.view.normal == AXIAL])
     _draw_sidebar(figure, glands, title)
     return figure
 
 
-def _draw_view(axes: Axes, image: sitk.Image, glands: Sequence[_Gland], view: _View) -> None:
-    grid = view.grid
-    x, y = grid.origin[0], grid.origin[view.vertical_axis]
-    half = view.field / _PIXELS / 2.0
-    edges = (x - half, x - half + view.field, y - half, y - half + view.field)
-    pixels = sample(image, grid).squeeze(axis=2 - view.normal)
-    axes.imshow(pixels, "gray", interpolation="nearest", vmin=WINDOW[0], vmax=WINDOW[1], origin="lower", extent=edges)
-    for gland in glands:
-        _draw_contour(axes, gland, view)
-    axes.set_xlim(edges[0], edges[1])
-    # Anterior is up in an axial view (y grows towards the back), superior in a coronal one.
-    axes.set_ylim(*((edges[3], edges[2]) if view.normal == 2 else (edges[2], edges[3])))
-    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
-    axes.spines[:].set_color(_FRAME)
-    places = ((0.03, 0.5), (0.97, 0.5), (0.5, 0.955), (0.5, 0.035))
-    for letter, (right, up) in zip(view.letters, places, strict=True):
-        _write(axes, right, up, letter, size=15, weight="bold", ha="center", va="center")
-    _write(axes, 0.025, 0.965, view.caption, size=11, ha="left", va="center")
-    _draw_scale(axes, view.field)
-
-
-def _draw_contour(axes: Axes, gland: _Gland, view: _View) -> None:
-    """The line where the mask, interpolated smoothly between its voxels, passes one half."""
-    from matplotlib.patheffects import Normal, Stroke
-
-    grid = view.grid
-    inside = sitk.Resample(gland.mask, grid.size, sitk.Transform(), sitk.sitkBSpline, grid.origin, grid.spacing)
-    values = sitk.GetArrayFromImage(inside).squeeze(axis=2 - view.normal)
-    if values.max() <= 0.5:
-        return
-    across, down = (grid.origin[axis] + grid.spacing[axis] * np.arange(_PIXELS) for axis in (0, view.vertical_axis))
-    lines = axes.contour(across, down, values, levels=[0.5], colors=[_rgb(gland.structure)], linewidths=2.0)
-    lines.set_path_effects([Stroke(linewidth=3.6, foreground="black", alpha=0.55), Normal()])
-
-
-def _draw_levels(axes: Axes, view: _View, heights: Sequence[float]) -> None:
+def _draw_levels(axes: Axes, view: View, heights: Sequence[float]) -> None:
     """Where the axial slices cut the coronal one, numbered; the lines leave the side letters free."""
     from_x, to_x = (view.centre[0] + share * view.field for share in (-0.42, 0.42))
     for number, z in enumerate(heights, start=1):
-        axes.plot([from_x, to_x], [z, z], color=_TEXT, linewidth=0.8, alpha=0.45, linestyle=(0, (6, 5)))
-        _outline(axes.text(to_x, z, str(number), color=_TEXT, size=10, ha="right", va="bottom"))
-
-
-def _draw_scale(axes: Axes, field: float) -> None:
-    """A bar of 50 mm at the lower left."""
-    length = 50.0 / field
-    for color, linewidth in (("black", 4.5), (_TEXT, 2.5)):
-        axes.plot([0.025, 0.025 + length], [0.03, 0.03], transform=axes.transAxes, color=color, linewidth=linewidth)
-    _write(axes, 0.025 + length / 2.0, 0.04, "50 mm", size=9, ha="center", va="bottom")
+        axes.plot([from_x, to_x], [z, z], color=INK, linewidth=0.8, alpha=0.45, linestyle=(0, (6, 5)))
+        outline(axes.text(to_x, z, str(number), color=INK, size=10, ha="right", va="bottom"))
 
 
 def _draw_sidebar(figure: Figure, glands: Sequence[_Gland], title: str) -> None:
     top = 56
     for line in textwrap.wrap(title, _TITLE_WIDTH, max_lines=4, placeholder=" …"):
-        _note(figure, top, line, size=17, color=_TEXT, weight="bold")
+        _note(figure, top, line, size=17, color=INK, weight="bold")
         top += 34
     top += 24
     found = {gland.structure.label: gland for gland in glands}
@@ -256,7 +199,7 @@ def _draw_sidebar(figure: Figure, glands: Sequence[_Gland], title: str) -> None:
     notes = [
         "The patient's right is at the left of each view.",
         "Axial views are seen from the feet.",
-        f"Window {_signed(WINDOW[0])[:-2]} to {_signed(WINDOW[1])[:-2]} HU",
+        f"Window {signed(WINDOW[0])[:-2]} to {signed(WINDOW[1])[:-2]} HU",
         "Positions in DICOM patient coordinates",
     ]
     for line, place in zip(notes, (968, 996, 1034, 1062), strict=True):
@@ -268,11 +211,11 @@ def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _G
 
     width, height = SIZE
     across, up = [_SIDEBAR / width, (_SIDEBAR + 44) / width], [1.0 - top / height] * 2
-    colour = (*_rgb(structure), 1.0 if gland else 0.35)
+    colour = (*rgb(structure.colour), 1.0 if gland else 0.35)
     figure.add_artist(Line2D(across, up, color=colour, linewidth=5, transform=figure.transFigure))
-    _note(figure, top, structure.name, size=16, color=_TEXT, indent=64)
+    _note(figure, top, structure.name, size=16, color=INK, indent=64)
     if gland:
-        _note(figure, top + 42, f"{gland.volume_ml:.1f} mL", size=22, color=_TEXT, indent=64)
+        _note(figure, top + 42, f"{gland.volume_ml:.1f} mL", size=22, color=INK, indent=64)
     else:
         _note(figure, top + 42, "empty: no voxel has this label", size=14, color=_WARNING, indent=64)
 
@@ -282,19 +225,3 @@ def _note(figure: Figure, top: int, line: str, *, indent: int = 0, **style: Any)
     width, height = SIZE
     # Without mathematics: a "$" in a title is a dollar.
     figure.text((_SIDEBAR + indent) / width, 1.0 - top / height, line, va="center", parse_math=False, **style)
-
-
-def _write(axes: Axes, right: float, up: float, text: str, **style: Any) -> None:
-    """White text with a dark outline at a place given as fractions of the view."""
-    _outline(axes.text(right, up, text, transform=axes.transAxes, color=_TEXT, **style))
-
-
-def _outline(text: Text) -> None:
-    from matplotlib.patheffects import withStroke
-
-    text.set_path_effects([withStroke(linewidth=2.5, foreground="black", alpha=0.8)])
-
-
-def _rgb(structure: Structure) -> tuple[float, float, float]:
-    red, green, blue = structure.colour
-    return red / 255.0, green / 255.0, blue / 255.0
