@@ -101,7 +101,7 @@ def compare_masks(
         nsd={float(tolerance): distances.nsd(tolerance) for tolerance in nsd_tolerances},
         volume_reference_ml=volume_ml(reference, spacing_zyx),
         volume_ml=volume_ml(candidate, spacing_zyx),
-        missed=bool(reference.any()) and overlap == 0.0,
+        missed=bool(reference.any() and overlap == 0.0),
     )
 
 

@@ -7,7 +7,7 @@ Medical Research 8 (1999) 135-160.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.errors import OutputError, ParotidSegError
+from ParotidSegLib.errors import ParotidSegError
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.views import rgb
+
+from .plots import INK, QUIET, new_plot, save_plot, signed
+from .structure_sets import title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +29,13 @@ if TYPE_CHECKING:
 
 #: The limits of agreement lie this many standard deviations from the bias.
 LIMIT_FACTOR = 1.96
-#: Width and height of the picture in pixels.
-SIZE = (1800, 800)
+#: Width and height in pixels of what one structure has of the picture.
+CELL = (900, 800)
+#: Structures side by side in the picture; more of them go below.
+COLUMNS = 2
 
-_DPI = 150
-#: Left edge, bottom edge, width and height of the panels, as shares of the picture; what is left holds the labels.
-_PANELS = ((0.075, 0.13, 0.295, 0.73), (0.57, 0.13, 0.295, 0.73))
-_INK, _QUIET = "#1c2329", "#7b8791"
+#: Left edge, bottom edge, width and height of a panel, as shares of its cell; what is left holds the labels.
+_PANEL = (0.15, 0.13, 0.59, 0.73)
 #: Labels of lines lie at least this far apart, as a share of the panel's height.
 _LABEL_DISTANCE = 0.115
 
@@ -145,21 +148,25 @@ def _means_and_differences(reference: ArrayLike, candidate: ArrayLike) -> tuple[
 # The table
 
 
-def agreement_table(agreements: Mapping[str, BlandAltman], *, candidate: str = "automatic") -> str:
+def agreement_table(
+    agreements: Mapping[str, BlandAltman], *, candidate: str = "automatic", structures: Sequence[Structure] = PAROTIDS
+) -> str:
     """The statistics as a Markdown table with a line that says how to read it.
 
     Args:
         agreements: statistics by structure key.
         candidate: what the reference is compared with, as a word.
+        structures: the rows.
     """
     lines = [
-        "| gland | n | bias mL (95 % CI) | SD mL | lower limit mL (95 % CI) | upper limit mL (95 % CI) | slope | p |",
+        "| structure | n | bias mL (95 % CI) | SD mL | lower limit mL (95 % CI) | upper limit mL (95 % CI) | slope "
+        "| p |",
         "|" + "---|" * 8,
     ]
-    for structure in PAROTIDS:
+    for structure in structures:
         a = agreements[structure.key]
         lines.append(
-            f"| {structure.side} | {a.n} | {_interval(a.bias)} | {a.sd:.2f} | {_interval(a.lower)} | "
+            f"| {title_of(structure)} | {a.n} | {_interval(a.bias)} | {a.sd:.2f} | {_interval(a.lower)} | "
             f"{_interval(a.upper)} | {a.slope:.3f} | {_p_value(a.slope_p)} |"
         )
     lines += [
@@ -182,17 +189,22 @@ def _p_value(p: float) -> str:
 
 
 def draw_bland_altman(
-    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]], path: str | Path, *, candidate: str = "automatic"
+    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    path: str | Path,
+    *,
+    candidate: str = "automatic",
+    structures: Sequence[Structure] = PAROTIDS,
 ) -> Path:
-    """Draw a PNG of 1800 x 800 pixels: the differences over the means, right and left gland side by side.
+    """Draw a PNG of the differences over the means: a panel of 900 x 800 pixels a structure, two side by side.
 
     Bias and limits are lines with their 95 % confidence intervals as bars beside the panel, the least-squares line is
-    dotted; both panels have the same axes.
+    dotted; all panels have the same axes.
 
     Args:
         volumes: (reference, candidate) by structure key: volumes in mL, shape (n,) each; n may be 0.
         path: the .png to write.
         candidate: what the reference is compared with, as a word.
+        structures: the panels, row by row.
 
     Returns:
         The path.
@@ -201,34 +213,30 @@ def draw_bland_altman(
         OutputError: the path does not end with .png, or the file cannot be written.
         ValueError, ParotidSegError: as `bland_altman`.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"A plot cannot be written as '{target.name}': let the name end with .png.")
-    figure = _figure(volumes, candidate)
-    with atomic_path(target) as temporary:
-        figure.savefig(temporary, dpi=_DPI, metadata={"Software": "ParotidSeg"})
-    return target
+    return save_plot(_figure(volumes, candidate, structures), path)
 
 
-def _figure(volumes: Mapping[str, tuple[ArrayLike, ArrayLike]], candidate: str) -> Figure:
-    # Neither pyplot nor rcParams: a program that embeds this keeps its own figures and settings.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(SIZE[0] / _DPI, SIZE[1] / _DPI), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    statistics = {structure.key: bland_altman(*volumes[structure.key]) for structure in PAROTIDS}
-    points = {structure.key: _means_and_differences(*volumes[structure.key]) for structure in PAROTIDS}
+def _figure(
+    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]], candidate: str, structures: Sequence[Structure]
+) -> Figure:
+    columns, rows = min(COLUMNS, len(structures)), -(-len(structures) // COLUMNS)
+    figure = new_plot(columns * CELL[0], rows * CELL[1])
+    statistics = {structure.key: bland_altman(*volumes[structure.key]) for structure in structures}
+    points = {structure.key: _means_and_differences(*volumes[structure.key]) for structure in structures}
     across = _range([value for means, _ in points.values() for value in means])
     ends = [end for a in statistics.values() for end in (a.lower.low, a.upper.high)]
     up = _range([0.0, *ends, *(value for _, differences in points.values() for value in differences)])
-    for structure, place in zip(PAROTIDS, _PANELS, strict=True):
-        axes = figure.add_axes(place)
+    left, bottom, width, height = _PANEL
+    for place, structure in enumerate(structures):
+        row, column = divmod(place, COLUMNS)
+        axes = figure.add_axes(
+            ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
+        )
         axes.set_xlim(*across)
         axes.set_ylim(*up)
         _draw_panel(axes, structure, points[structure.key], statistics[structure.key])
-        axes.set_xlabel(f"Mean of {candidate} and reference, mL", color=_INK)
-        axes.set_ylabel(f"{candidate.capitalize()} \N{MINUS SIGN} reference, mL", color=_INK)
+        axes.set_xlabel(f"Mean of {candidate} and reference, mL", color=INK)
+        axes.set_ylabel(f"{candidate.capitalize()} \N{MINUS SIGN} reference, mL", color=INK)
     return figure
 
 
@@ -240,10 +248,9 @@ def _range(values: list[float]) -> tuple[float, float]:
 
 
 def _draw_panel(axes: Axes, structure: Structure, points: tuple[np.ndarray, np.ndarray], a: BlandAltman) -> None:
-    colour = tuple(channel / 255.0 for channel in structure.colour)
-    axes.set_title(f"{structure.name} (n = {a.n})", color=_INK, size=11, weight="bold", loc="left", pad=20)
+    axes.set_title(f"{structure.name} (n = {a.n})", color=INK, size=11, weight="bold", loc="left", pad=20)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.axhline(0.0, color=_QUIET, linewidth=0.8, zorder=1)
+    axes.axhline(0.0, color=QUIET, linewidth=0.8, zorder=1)
     lines: list[tuple[str, Estimate, Any]] = [
         (f"+{LIMIT_FACTOR} SD", a.upper, (0, (5, 3))),
         ("bias", a.bias, "solid"),
@@ -251,17 +258,17 @@ def _draw_panel(axes: Axes, structure: Structure, points: tuple[np.ndarray, np.n
     ]
     for _, estimate, style in lines:
         if math.isfinite(estimate.value):
-            axes.axhline(estimate.value, color=_INK, linewidth=1.3, linestyle=style, zorder=3)
+            axes.axhline(estimate.value, color=INK, linewidth=1.3, linestyle=style, zorder=3)
     _label_lines(axes, [(name, estimate) for name, estimate, _ in lines])
-    axes.scatter(*points, s=34, color=[colour], edgecolors=_INK, linewidths=0.8, zorder=4)
-    note = f"slope {_signed(a.slope, 3)}, p {_p_value(a.slope_p) if a.slope_p < 0.001 else f'= {a.slope_p:.3f}'}"
+    axes.scatter(*points, s=34, color=[rgb(structure.colour)], edgecolors=INK, linewidths=0.8, zorder=4)
+    note = f"slope {signed(a.slope, 3)}, p {_p_value(a.slope_p) if a.slope_p < 0.001 else f'= {a.slope_p:.3f}'}"
     if math.isfinite(a.slope):
         ends = np.array([points[0].min(), points[0].max()])
         line = a.bias.value + a.slope * (ends - points[0].mean())
-        axes.plot(ends, line, color=_QUIET, linewidth=1.3, linestyle="dotted", zorder=2)
+        axes.plot(ends, line, color=QUIET, linewidth=1.3, linestyle="dotted", zorder=2)
     else:
         note = "too few pairs for a slope"
-    axes.text(0.0, 1.02, note, transform=axes.transAxes, color=_QUIET, size=9, va="bottom", ha="left")
+    axes.text(0.0, 1.02, note, transform=axes.transAxes, color=QUIET, size=9, va="bottom", ha="left")
 
 
 def _label_lines(axes: Axes, lines: list[tuple[str, Estimate]]) -> None:
@@ -273,14 +280,9 @@ def _label_lines(axes: Axes, lines: list[tuple[str, Estimate]]) -> None:
     # Side by side: with few pairs the intervals overlap.
     for (name, estimate), height, across in zip(lines, heights, (1.045, 1.03, 1.015), strict=True):
         if math.isfinite(estimate.value):
-            text = f"{name}  {_signed(estimate.value, 2)}"
+            text = f"{name}  {signed(estimate.value, 2)}"
             if math.isfinite(estimate.low):
                 ends, beside = [estimate.low, estimate.high], axes.get_yaxis_transform()
-                axes.plot([across] * 2, ends, transform=beside, clip_on=False, color=_INK, linewidth=1.2, marker="_")
-                text += f"\n({_signed(estimate.low, 2)} to {_signed(estimate.high, 2)})"
-            axes.text(1.065, height, text, transform=axes.transAxes, color=_INK, size=9, va="center", ha="left")
-
-
-def _signed(value: float, digits: int) -> str:
-    """A number with a true minus sign; no "-0.00"."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+                axes.plot([across] * 2, ends, transform=beside, clip_on=False, color=INK, linewidth=1.2, marker="_")
+                text += f"\n({signed(estimate.low, 2)} to {signed(estimate.high, 2)})"
+            axes.text(1.065, height, text, transform=axes.transAxes, color=INK, size=9, va="center", ha="left")

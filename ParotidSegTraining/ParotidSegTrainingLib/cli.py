@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.engines import ENGINES
-from ParotidSegLib.errors import DataError, ParotidSegError, RecipeError
+from ParotidSegLib.errors import ParotidSegError, RecipeError
 
 from . import recipe as recipes
-from .dataset import SPLITS, DatasetFolder
-
-#: Where a model card gets its table.
-FIGURES = "{figures}"
+from .cli_evaluate import add_evaluate, say
+from .dataset import DatasetFolder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,34 +28,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
     fit.set_defaults(run_command=_fit)
 
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="score a model, or one folder of contours against another",
-        description="Score a model on a split (--data), through the segment() that users run; or, without a model, the "
-        "contours of one folder against those of another (--reference and --candidate).",
-    )
-    source = evaluate.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, help="folder with images/, masks/ and splits.json")
-    source.add_argument(
-        "--reference", type=Path, metavar="FOLDER", help="label maps by case, or a folder a case with a mask a gland"
-    )
-    evaluate.add_argument(
-        "--candidate", type=Path, metavar="FOLDER", help="the same cases by another reader or program"
-    )
-    evaluate.add_argument("--split", default="validation", choices=SPLITS)
-    evaluate.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
-    evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
-    evaluate.add_argument("--engine", default="auto", choices=ENGINES)
-    evaluate.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
-    evaluate.add_argument("--output", required=True, type=Path, help="folder for tables, summary and plot")
-    evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
-    evaluate.add_argument(
-        "--card",
-        type=Path,
-        metavar="TEXT",
-        help="record the figures in the bundle, and this text ({figures}: the table) as its model card",
-    )
-    evaluate.set_defaults(run_command=_evaluate, wrong_use=evaluate.error)
+    add_evaluate(commands)
 
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
@@ -90,66 +60,7 @@ def _fit(arguments: argparse.Namespace) -> None:
 
     recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
     folder = DatasetFolder.open(arguments.data)
-    fit(recipe, folder, arguments.run, start_from=arguments.start_from, report=_say)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    if (arguments.reference is None) != (arguments.candidate is None):
-        arguments.wrong_use("--reference and --candidate go together")
-    if arguments.reference is None:
-        _evaluate_model(arguments)
-    elif arguments.masks or arguments.card:
-        arguments.wrong_use("--masks and --card are for a model: two folders are compared without one")
-    else:
-        _compare_folders(arguments)
-
-
-def _compare_folders(arguments: argparse.Namespace) -> None:
-    from .evaluation import compare_folders, table, volume_table, write_results
-    from .masks import MaskFolder
-
-    reference, candidate = MaskFolder.open(arguments.reference), MaskFolder.open(arguments.candidate)
-    rows = compare_folders(reference, candidate, exclude=arguments.exclude, report=_say)
-    paths = write_results(rows, arguments.output, candidate="candidate")
-    print(table(rows), volume_table(rows, "candidate"), sep="\n\n")
-    print("Files:", *(f"  {path}" for path in paths), sep="\n")
-
-
-def _evaluate_model(arguments: argparse.Namespace) -> None:
-    from ParotidSegLib.segmentation import open_model
-
-    from .evaluation import evaluate, figures, table, volume_table, write_results
-
-    card = _read_card(arguments.card) if arguments.card else None
-    folder = DatasetFolder.open(arguments.data)
-    model = open_model(arguments.bundle, engine=arguments.engine)
-    rows = evaluate(
-        model,
-        folder,
-        arguments.split,
-        exclude=arguments.exclude,
-        mirror=not arguments.no_mirror,
-        masks=arguments.masks,
-        report=_say,
-    )
-    paths = write_results(rows, arguments.output)
-    print(table(rows), volume_table(rows), sep="\n\n")
-    print("Files:", *(f"  {path}" for path in paths), sep="\n")
-    if card:
-        from .bundling import record_validation
-
-        about = {"split": arguments.split, "excluded": arguments.exclude}
-        record_validation(model.bundle.path, {**about, **figures(rows)}, card.replace(FIGURES, table(rows)))
-
-
-def _read_card(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The model card {path} cannot be read as text.") from error
-    if FIGURES not in text:
-        raise DataError(f"The model card {path} has no place for the table: write {FIGURES} where it belongs.")
-    return text
+    fit(recipe, folder, arguments.run, start_from=arguments.start_from, report=say)
 
 
 def _bundle(arguments: argparse.Namespace) -> None:
@@ -168,20 +79,20 @@ def _bundle(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output} is ready.")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     arguments = parser().parse_args(argv)
+    arguments.words = sys.argv[1:] if argv is None else argv  # results say what command made them
     try:
         arguments.run_command(arguments)
     except ParotidSegError as error:
         print(f"parotidseg-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("parotidseg-train: interrupted; the same command goes on from the last finished epoch.", file=sys.stderr)
+        print(
+            "parotidseg-train: interrupted; the same command goes on from the last finished epoch or case.",
+            file=sys.stderr,
+        )
         return 130
     return 0
 

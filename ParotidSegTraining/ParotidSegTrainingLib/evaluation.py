@@ -5,51 +5,25 @@ Everything is scored on the scan's own grid.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import SimpleITK as sitk
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, ImageError
-from ParotidSegLib.export import write_json, write_segmentation
+from ParotidSegLib.export import write_segmentation
 from ParotidSegLib.images import read_image
-from ParotidSegLib.metrics import StructureScores, Summary, compare_images, dice, summarise
+from ParotidSegLib.metrics import NSD_TOLERANCES, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
-from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
+from ParotidSegLib.structures import PAROTIDS, Structure
 
-from .agreement import BlandAltman, agreement_table, bland_altman, draw_bland_altman, require_statistics
+from .agreement import require_statistics
+from .case_log import CaseLog, fingerprint
 from .dataset import DatasetFolder
 from .masks import MaskFolder, cases_of_both
-
-#: Column, its title in the table, and how it is formatted.
-METRICS = (
-    ("dice", "Dice", "{:.3f}"),
-    ("iou", "IoU", "{:.3f}"),
-    ("hd95", "HD95 mm", "{:.2f}"),
-    ("msd", "MSD mm", "{:.2f}"),
-    ("nsd_1", "NSD 1 mm", "{:.3f}"),
-    ("nsd_2", "NSD 2 mm", "{:.3f}"),
-    ("nsd_2.85", "NSD 2.85 mm", "{:.3f}"),
-)
-
-
-@dataclass(frozen=True)
-class CaseScores:
-    """One case: scores by structure key, whether the sides were swapped, codes of the findings, seconds.
-
-    Contours that nobody timed have no findings and NaN seconds.
-    """
-
-    case: str
-    scores: dict[str, StructureScores]
-    swapped: bool
-    findings: tuple[str, ...]
-    seconds: float
+from .results import CaseScores
+from .structure_sets import partners, title_of
 
 
 def evaluate(
@@ -60,6 +34,9 @@ def evaluate(
     exclude: Sequence[str] = (),
     mirror: bool = True,
     masks: Path | None = None,
+    structures: Sequence[Structure] = PAROTIDS,
+    nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
+    log: CaseLog | None = None,
     report: Callable[[str], None] = print,
 ) -> list[CaseScores]:
     """Segment and score every case of a split.
@@ -69,32 +46,45 @@ def evaluate(
         folder, split, exclude: the cases.
         mirror: as in `segment`.
         masks: folder for the label maps that were made, or None.
+        structures: what is scored.
+        nsd_tolerances: of the normalised surface Dice, mm.
+        log: keeps the scores case by case; what it holds already is not done again.
         report: takes one line of text a case.
 
     Raises:
         DataError: the split is empty, or a mask is damaged, lies on another grid or has labels of no structure.
         ImageError: an image cannot be read or is no CT (a CT without a gland is scored, not refused).
-        OutputError: a label map cannot be written.
+        OutputError: a label map or the log cannot be written.
         ParotidSegError: SciPy, which the results need, is missing.
     """
-    require_statistics()  # now, not after hours
-    rows = []
-    for case in folder.cases(split, exclude):
+
+    def score(case: str) -> CaseScores:
         image, reference = read_image(folder.image_path(case)), folder.read_mask(case)
         try:
             result = segment(image, model, mirror=mirror)
             labels, findings = result.labels, tuple(finding.code for finding in result.findings)
             seconds = sum(result.timings.values())
         except ImageError as error:
-            # A scan in which nothing is found counts as two missed glands; it is not left out.
+            # A scan in which nothing is found counts as missed glands; it is not left out.
             report(f"{case}: {error}")
             labels, findings, seconds = _nothing(image), ("gland-missing",), math.nan
         if masks:
-            write_segmentation(labels, masks / f"{case}.nii.gz")
-        scores = compare_images(reference, labels)
-        rows.append(CaseScores(case, scores, _swapped(reference, labels), findings, seconds))
-        report(_line(rows[-1]))
-    return rows
+            write_segmentation(labels, masks / f"{case}.nii.gz", structures=structures)
+        scores = compare_images(reference, labels, structures, nsd_tolerances=nsd_tolerances)
+        return CaseScores(case, scores, swapped_sides(reference, labels, structures), findings, seconds)
+
+    def is_complete(case: str) -> bool:
+        return masks is None or (masks / f"{case}.nii.gz").is_file()
+
+    return _score_all(
+        folder.cases(split, exclude),
+        score,
+        files_of=lambda case: [folder.image_path(case), folder.mask_path(case)],
+        is_complete=is_complete,
+        structures=structures,
+        log=log,
+        report=report,
+    )
 
 
 def compare_folders(
@@ -102,36 +92,75 @@ def compare_folders(
     candidate: MaskFolder,
     *,
     exclude: Sequence[str] = (),
+    nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
+    log: CaseLog | None = None,
     report: Callable[[str], None] = print,
 ) -> list[CaseScores]:
     """Score the contours of one folder against those of another: two readers, or the output of any program.
 
     Args:
-        reference, candidate: the folders; cases are matched by name.
+        reference, candidate: the folders; cases are matched by name, the reference says which structures count.
         exclude: names of cases to leave out.
+        nsd_tolerances, log: as in `evaluate`.
         report: takes one line of text a case.
 
     Raises:
         DataError: a case has no counterpart, none is left, a file is damaged or has labels of no structure, or the two
             contours of a case lie on different grids.
+        OutputError: the log cannot be written.
         ParotidSegError: SciPy, which the results need, is missing.
     """
-    require_statistics()
-    rows = []
-    for case in cases_of_both(reference, candidate, exclude):
+    structures = reference.structures
+
+    def score(case: str) -> CaseScores:
         truth, found = reference.read(case), candidate.read(case)
         try:
-            scores = compare_images(truth, found)
+            scores = compare_images(truth, found, structures, nsd_tolerances=nsd_tolerances)
         except DataError as error:
             raise DataError(f"The case {case} cannot be scored: {error}") from error
-        rows.append(CaseScores(case, scores, _swapped(truth, found), (), math.nan))
-        report(_line(rows[-1]))
+        return CaseScores(case, scores, swapped_sides(truth, found, structures), (), math.nan)
+
+    return _score_all(
+        cases_of_both(reference, candidate, exclude),
+        score,
+        files_of=lambda case: [*reference.files[case], *candidate.files[case]],
+        is_complete=lambda case: True,
+        structures=structures,
+        log=log,
+        report=report,
+    )
+
+
+def _score_all(
+    cases: Sequence[str],
+    score: Callable[[str], CaseScores],
+    *,
+    files_of: Callable[[str], Sequence[Path]],
+    is_complete: Callable[[str], bool],
+    structures: Sequence[Structure],
+    log: CaseLog | None,
+    report: Callable[[str], None],
+) -> list[CaseScores]:
+    """Score the cases that the log does not hold; `is_complete` says whether what scoring a case writes is there."""
+    require_statistics()  # now, not after hours
+    rows = []
+    for case in cases:
+        files = fingerprint(files_of(case)) if log else ""
+        row = log.recall(case, files) if log and is_complete(case) else None
+        if row is None:
+            row = score(case)
+            if log:
+                log.add(row, files)
+        rows.append(row)
+        overlaps = " ".join(f"{title_of(structure)} {row.scores[structure.key].dice:.3f}" for structure in structures)
+        report(f"{case:12s} Dice {overlaps}  {' '.join(row.findings)}".rstrip())
     return rows
 
 
-def _line(row: CaseScores) -> str:
-    right, left = row.scores[RIGHT_PAROTID.key], row.scores[LEFT_PAROTID.key]
-    return f"{row.case:12s} Dice right {right.dice:.3f} left {left.dice:.3f}  {' '.join(row.findings)}".rstrip()
+def masks_of(folder: DatasetFolder, split: str, exclude: Sequence[str] = ()) -> MaskFolder:
+    """The references of a split, as a folder of contours; DataError if no case is left."""
+    files: dict[str, tuple[Path, ...]] = {case: (folder.mask_path(case),) for case in folder.cases(split, exclude)}
+    return MaskFolder(folder.root / "masks", files)
 
 
 def _nothing(image: sitk.Image) -> sitk.Image:
@@ -140,122 +169,15 @@ def _nothing(image: sitk.Image) -> sitk.Image:
     return labels
 
 
-def _swapped(reference: sitk.Image, labels: sitk.Image) -> bool:
-    """Whether a gland overlaps the reference of the other side more than that of its own."""
+def swapped_sides(reference: sitk.Image, labels: sitk.Image, structures: Sequence[Structure] = PAROTIDS) -> bool:
+    """Whether a structure overlaps the reference of its other side more than that of its own.
+
+    Only a structure that both sides have, in `structures`, can be swapped.
+    """
     truth, found = sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels)
-    right, left = RIGHT_PAROTID.label, LEFT_PAROTID.label
-    straight = [dice(truth == label, found == label) for label in (right, left)]
-    crossed = [dice(truth == right, found == left), dice(truth == left, found == right)]
-    return any(c > s for c, s in zip(crossed, straight, strict=True))
-
-
-def values_of(scores: StructureScores) -> dict[str, float]:
-    """The scores of one gland as flat columns, named as in METRICS, with volumes in mL."""
-    flat: dict[str, Any] = asdict(scores)
-    flat.update({f"nsd_{tolerance:g}": value for tolerance, value in flat.pop("nsd").items()})
-    return flat
-
-
-def summaries(rows: Sequence[CaseScores]) -> dict[str, dict[str, Summary]]:
-    """Summary of every metric, by structure key and column."""
-    by_gland = {}
-    for structure in PAROTIDS:
-        flat = [values_of(row.scores[structure.key]) for row in rows]
-        by_gland[structure.key] = {column: summarise([values[column] for values in flat]) for column, _, _ in METRICS}
-    return by_gland
-
-
-def missed(rows: Sequence[CaseScores], key: str) -> int:
-    """How often a gland that the reference has was not hit at all."""
-    return sum(row.scores[key].missed for row in rows)
-
-
-def volumes(rows: Sequence[CaseScores]) -> dict[str, tuple[list[float], list[float]]]:
-    """Volumes (reference, candidate) in mL by structure key.
-
-    As for Dice, a gland that only one of both has counts (0 mL for the other); one that neither has is left out.
-    """
-    by_gland = {}
-    for structure in PAROTIDS:
-        scores = [row.scores[structure.key] for row in rows]
-        drawn = [s for s in scores if s.volume_reference_ml > 0.0 or s.volume_ml > 0.0]
-        by_gland[structure.key] = ([s.volume_reference_ml for s in drawn], [s.volume_ml for s in drawn])
-    return by_gland
-
-
-def agreements(rows: Sequence[CaseScores]) -> dict[str, BlandAltman]:
-    """Bland-Altman statistics of the volumes, by structure key."""
-    return {key: bland_altman(*pairs) for key, pairs in volumes(rows).items()}
-
-
-def table(rows: Sequence[CaseScores]) -> str:
-    """The summary as a Markdown table."""
-    by_gland = summaries(rows)
-    lines = ["| gland | metric | n | mean ± SD | 95 % CI | median | range | missed |", "|" + "---|" * 8]
-    for structure in PAROTIDS:
-        for column, title, form in METRICS:
-            s = by_gland[structure.key][column]
-            number = form.format
-            lines.append(
-                f"| {structure.side} | {title} | {s.n} | {number(s.mean)} ± {number(s.sd)} | "
-                f"{number(s.ci95_low)} to {number(s.ci95_high)} | {number(s.median)} | "
-                f"{number(s.minimum)} to {number(s.maximum)} | {missed(rows, structure.key)} |"
-            )
-    lines.append("")
-    lines.append(f"Swapped sides: {sum(row.swapped for row in rows)} of {len(rows)} cases.")
-    return "\n".join(lines)
-
-
-def figures(rows: Sequence[CaseScores]) -> dict[str, Any]:
-    """What the tables say, as data: number of cases, swapped sides, missed glands, summaries, agreement of volumes."""
-    return {
-        "n_cases": len(rows),
-        "swapped": sum(row.swapped for row in rows),
-        "missed": {structure.key: missed(rows, structure.key) for structure in PAROTIDS},
-        "metrics": {
-            key: {column: asdict(summary) for column, summary in columns.items()}
-            for key, columns in summaries(rows).items()
-        },
-        "volume_agreement": {key: asdict(agreement) for key, agreement in agreements(rows).items()},
-    }
-
-
-def write_results(rows: Sequence[CaseScores], output: Path, *, candidate: str = "automatic") -> list[Path]:
-    """Write cases.csv (a row a case and gland), summary.json, summary.md and bland_altman.png into a folder.
-
-    Args:
-        rows: at least one case.
-        output: the folder, made if needed.
-        candidate: what the reference is compared with, as a word.
-
-    Returns:
-        The paths.
-
-    Raises:
-        OutputError: a file cannot be written.
-        ParotidSegError: SciPy is missing.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    csv_path = output / "cases.csv"
-    columns = ["case", "structure", *values_of(next(iter(rows[0].scores.values()))), "swapped", "findings", "seconds"]
-    with atomic_path(csv_path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for row in rows:
-            for key, scores in row.scores.items():
-                extra = {"swapped": row.swapped, "findings": " ".join(row.findings), "seconds": round(row.seconds, 2)}
-                writer.writerow({"case": row.case, "structure": key, **values_of(scores), **extra})
-    markdown_path = output / "summary.md"
-    with atomic_path(markdown_path) as temporary:
-        temporary.write_text(f"{table(rows)}\n\n{volume_table(rows, candidate)}\n", encoding="utf-8")
-    return [
-        csv_path,
-        write_json(figures(rows), output / "summary.json"),
-        markdown_path,
-        draw_bland_altman(volumes(rows), output / "bland_altman.png", candidate=candidate),
-    ]
-
-
-def volume_table(rows: Sequence[CaseScores], candidate: str = "automatic") -> str:
-    """The agreement of the volumes as a Markdown table; `candidate` as in `write_results`."""
-    return agreement_table(agreements(rows), candidate=candidate)
+    for right, left in ((right.label, left.label) for right, left in partners(structures)):
+        straight = [dice(truth == label, found == label) for label in (right, left)]
+        crossed = [dice(truth == right, found == left), dice(truth == left, found == right)]
+        if any(c > s for c, s in zip(crossed, straight, strict=True)):
+            return True
+    return False

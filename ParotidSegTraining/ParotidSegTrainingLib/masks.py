@@ -1,10 +1,10 @@
-"""A folder of contours that someone made: a label map a case, or a sub-folder a case with one mask per gland."""
+"""A folder of contours that someone made: a label map a case, or a sub-folder a case with one mask per structure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +26,26 @@ class MaskFolder:
 
     Attributes:
         root: the folder.
-        files: case -> its one label map (0 background, 1 right, 2 left), or the masks of the right and the left gland.
+        files: case -> its one label map (0 background, then the labels of the structures), or a mask a structure.
+        structures: what is contoured, in label order.
     """
 
     root: Path
     files: dict[str, tuple[Path, ...]]
+    structures: tuple[Structure, ...] = PAROTIDS
 
     @classmethod
-    def open(cls, root: str | Path) -> MaskFolder:
+    def open(cls, root: str | Path, structures: Sequence[Structure] = PAROTIDS) -> MaskFolder:
         """List the cases of a folder; no image is read yet.
 
         Label maps that lie in the folder itself are its cases, named as the file without its ending. If there is none,
-        every sub-folder is a case, with a mask for each gland: a file whose name holds the word "parotid" and a side
-        (R, Rt, Right, L, Lt or Left: "Parotid-Rt.nrrd", "parotid_gland_left.nii.gz"). Names that begin with a dot are
-        passed over.
+        every sub-folder is a case, with a mask for each structure. Its file has the structure's key for a name
+        ("Parotid_R.nii.gz"), or one with the words of the key and its side (R, Rt, Right, L, Lt or Left:
+        "Parotid-Rt.nrrd", "parotid_gland_left.nii.gz"). Names that begin with a dot are passed over.
 
         Raises:
-            DataError: there is no such folder or no case in it, a case has two label maps, or not one mask a gland.
+            DataError: there is no such folder or no case in it, a case has two label maps, or not one mask a
+                structure.
         """
         root = Path(root)
         if not root.is_dir():
@@ -55,25 +58,29 @@ class MaskFolder:
                 raise DataError(f"The case {case} has two label maps in {root}: keep one.")
             files[case] = (path,)
         if not files:
-            files = {path.name: _masks_of_glands(path) for path in visible if path.is_dir()}
+            files = {path.name: _masks_of(path, structures) for path in visible if path.is_dir()}
         if not files:
             raise DataError(
                 f"{root} holds no contours: it needs a label map for each case ({', '.join(SUFFIXES)}), or a folder "
-                "for each case with a mask for each gland."
+                "for each case with a mask for each structure."
             )
-        return cls(root, files)
+        return cls(root, files, tuple(structures))
+
+    def only(self, cases: Sequence[str]) -> MaskFolder:
+        """The same folder without all other cases."""
+        return replace(self, files={case: files for case, files in self.files.items() if case in cases})
 
     def read(self, case: str) -> sitk.Image:
-        """The case's label map, uint8: 0 background, 1 right, 2 left.
+        """The case's label map, uint8: 0 background, then the labels of the structures.
 
         Raises:
-            DataError: a file is damaged, no label map or has labels of no structure, or the masks of the two glands
+            DataError: a file is damaged, no label map or has labels of no structure, or the masks of the structures
                 lie on different grids or overlap.
         """
         paths = self.files[case]
-        if len(paths) == 1:
-            return read_label_map(paths[0])
-        return _joined(case, [_read_mask(path) for path in paths])
+        if _is_mask(paths, self.root):
+            return _joined(case, [_read_mask(path) for path in paths], self.structures)
+        return read_label_map(paths[0], self.structures)
 
 
 def cases_of_both(reference: MaskFolder, candidate: MaskFolder, exclude: Sequence[str] = ()) -> list[str]:
@@ -96,20 +103,20 @@ def cases_of_both(reference: MaskFolder, candidate: MaskFolder, exclude: Sequenc
     return cases
 
 
-def read_label_map(path: Path) -> sitk.Image:
-    """A label map of both glands as uint8.
+def read_label_map(path: Path, structures: Sequence[Structure] = PAROTIDS) -> sitk.Image:
+    """A label map of the structures as uint8.
 
     Raises:
         DataError: the file is damaged, is no three-dimensional image of single values, or has labels of no structure.
     """
     image, array = _read(path)
-    known = [0, *(structure.label for structure in PAROTIDS)]
+    known = [0, *(structure.label for structure in structures)]
     is_known = np.isin(array, known)
     if not is_known.all():
         unknown = ", ".join(f"{value:g}" for value in np.unique(array[~is_known])[:5])
         raise DataError(
             f"The label map {path} has labels of no structure ({unknown}): it may hold 0 for the background, "
-            + " and ".join(f"{structure.label} for the {structure.name.lower()}" for structure in PAROTIDS)
+            + " and ".join(f"{structure.label} for the {_in_words(structure)}" for structure in structures)
             + "."
         )
     return sitk.Cast(image, sitk.sitkUInt8)
@@ -120,26 +127,39 @@ def _suffix(path: Path) -> str:
     return next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
 
 
-def _masks_of_glands(folder: Path) -> tuple[Path, ...]:
+def _is_mask(paths: Sequence[Path], root: Path) -> bool:
+    """Whether a case has a mask a structure: its files lie in a folder of its own."""
+    return paths[0].parent != root
+
+
+def _in_words(structure: Structure) -> str:
+    return structure.name[:1].lower() + structure.name[1:]
+
+
+def _masks_of(folder: Path, structures: Sequence[Structure]) -> tuple[Path, ...]:
     """The masks in the folder of a case, in label order."""
     paths = sorted(path for path in folder.iterdir() if _suffix(path) and not path.name.startswith("."))
     found = []
-    for structure in PAROTIDS:
-        of_gland = [path for path in paths if _shows(path, structure)]
-        if len(of_gland) != 1:
-            count = "no mask" if not of_gland else f"{len(of_gland)} masks"
+    for structure in structures:
+        named = [path for path in paths if path.name.removesuffix(_suffix(path)).lower() == structure.key.lower()]
+        of_structure = named or [path for path in paths if _shows(path, structure)]
+        if len(of_structure) != 1:
+            count = "no mask" if not of_structure else f"{len(of_structure)} masks"
             raise DataError(
-                f"{folder} has {count} of the {structure.name.lower()}: it needs one file with a name like "
-                f"{structure.key}.nii.gz, with an empty mask where there is no gland."
+                f"{folder} has {count} of the {_in_words(structure)}: it needs one file with a name like "
+                f"{structure.key}.nii.gz, with an empty mask where there is none."
             )
-        found.append(of_gland[0])
+        found.append(of_structure[0])
     return tuple(found)
 
 
 def _shows(path: Path, structure: Structure) -> bool:
+    """Whether a file's name has the structure's side, and words that begin with those of its key."""
     words = {word.lower() for word in _WORD.findall(path.name.removesuffix(_suffix(path)))}
     sides = {side for side, names in _SIDES.items() if words & names}
-    return sides == {structure.side} and any(word.startswith("parotid") for word in words)
+    wanted = {word.lower() for word in _WORD.findall(structure.key)} - {"r", "l"}
+    begun = all(any(word.startswith(part) for word in words) for part in wanted)
+    return sides == ({structure.side} if structure.side else set()) and begun
 
 
 def _read(path: Path) -> tuple[sitk.Image, np.ndarray]:
@@ -153,26 +173,27 @@ def _read(path: Path) -> tuple[sitk.Image, np.ndarray]:
 
 
 def _read_mask(path: Path) -> sitk.Image:
-    """A mask of one gland: zero outside, any one other value inside."""
+    """A mask of one structure: zero outside, any one other value inside."""
     image, array = _read(path)
     inside = array != 0
     values = array[inside]
     if values.size and not (values == values[0]).all():
-        raise DataError(f"The mask {path} holds several labels, but it may hold one gland alone: export it again.")
+        raise DataError(f"The mask {path} holds several labels, but it may hold one structure alone: export it again.")
     return sitk.Cast(image != 0, sitk.sitkUInt8)
 
 
-def _joined(case: str, masks: Sequence[sitk.Image]) -> sitk.Image:
-    """One label map of the masks of the right and the left gland."""
-    right, left = masks
-    if not np.allclose(_grid(right), _grid(left), rtol=0.0, atol=GRID_TOLERANCE):
-        raise DataError(f"The masks of the two glands of the case {case} lie on different grids: export them on one.")
-    arrays = [sitk.GetArrayViewFromImage(mask) for mask in masks]
-    if (arrays[0] & arrays[1]).any():
-        raise DataError(f"The masks of the two glands of the case {case} overlap: no voxel may belong to both.")
-    labels = sum(array * structure.label for array, structure in zip(arrays, PAROTIDS, strict=True))
-    joined = sitk.GetImageFromArray(np.asarray(labels, dtype=np.uint8))
-    joined.CopyInformation(right)
+def _joined(case: str, masks: Sequence[sitk.Image], structures: Sequence[Structure]) -> sitk.Image:
+    """One label map of the masks of all structures, in label order."""
+    labels = np.zeros(sitk.GetArrayViewFromImage(masks[0]).shape, np.uint8)
+    for mask, structure in zip(masks, structures, strict=True):
+        if not np.allclose(_grid(mask), _grid(masks[0]), rtol=0.0, atol=GRID_TOLERANCE):
+            raise DataError(f"The masks of the case {case} lie on different grids: export them on one.")
+        inside = sitk.GetArrayViewFromImage(mask) != 0
+        if labels[inside].any():
+            raise DataError(f"The masks of the case {case} overlap: no voxel may belong to two structures.")
+        labels[inside] = structure.label
+    joined = sitk.GetImageFromArray(labels)
+    joined.CopyInformation(masks[0])
     return joined
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from sentences import refusal
 
 from ParotidSegLib.errors import OutputError, ParotidSegError
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.agreement import SIZE, agreement_table, bland_altman, draw_bland_altman
+from ParotidSegTrainingLib.agreement import CELL, agreement_table, bland_altman, draw_bland_altman
 
 #: Differences 1, 3, 2, 6 mL: mean 3, sum of squares about it 14.
 REFERENCE, CANDIDATE = [10.0, 20.0, 30.0, 40.0], [11.0, 23.0, 32.0, 46.0]
@@ -150,7 +150,7 @@ def test_the_picture_has_the_size_that_is_promised_and_the_colours_of_the_glands
     path = draw_bland_altman(of_both(REFERENCE, CANDIDATE), tmp_path / "new" / "plot.png")
     assert [file.name for file in path.parent.iterdir()] == ["plot.png"]
     picture = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., :3].astype(int)
-    assert picture.shape == (SIZE[1], SIZE[0], 3)
+    assert picture.shape == (CELL[1], 2 * CELL[0], 3)
     for structure, half in zip(PAROTIDS, (picture[:, :900], picture[:, 900:]), strict=True):
         for other in PAROTIDS:
             in_colour = np.abs(half - other.colour).max(axis=-1) < 6
@@ -172,6 +172,19 @@ def test_the_panels_show_every_pair_on_the_same_axes(tmp_path, figures):
         "Left parotid gland (n = 3)",
     ]
     assert any(text.get_text().startswith("bias  3.00\n") for text in right.texts)
+
+
+def test_any_number_of_structures_has_a_panel_each_with_two_side_by_side(tmp_path, figures):
+    third = replace(PAROTIDS[0], label=3, key="Cord", name="Spinal cord", side="", laterality=None)
+    volumes = {**of_both(REFERENCE, CANDIDATE), "Cord": (REFERENCE, REFERENCE)}
+    for structures, size in (((third,), (1, 1)), ((*PAROTIDS, third), (2, 2))):
+        path = draw_bland_altman(volumes, tmp_path / "plot.png", structures=structures)
+        picture = sitk.ReadImage(str(path))
+        assert picture.GetSize() == (size[0] * CELL[0], size[1] * CELL[1])
+    titles = [axes.get_title(loc="left") for axes in figures[1].axes]
+    assert titles[2] == "Spinal cord (n = 4)"
+    boxes = [axes.get_position() for axes in figures[1].axes]
+    assert boxes[0].x1 < boxes[1].x0 and boxes[2].y1 < boxes[0].y0 and boxes[2].x0 == boxes[0].x0
 
 
 def test_labels_stay_apart_where_the_limits_are_close(tmp_path, figures):

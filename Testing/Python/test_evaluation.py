@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import made_training as made
@@ -19,22 +20,35 @@ from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.metrics import BOOTSTRAP_RESAMPLES, compare_images
 from ParotidSegLib.quality import Finding
 from ParotidSegLib.segmentation import Segmentation
+from ParotidSegLib.structures import PAROTIDS, CodedConcept
 from ParotidSegTrainingLib import evaluation
+from ParotidSegTrainingLib.case_log import CaseLog
 from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import (
+from ParotidSegTrainingLib.evaluation import compare_folders, evaluate, swapped_sides
+from ParotidSegTrainingLib.masks import MaskFolder
+from ParotidSegTrainingLib.results import (
     CaseScores,
+    Results,
     agreements,
-    compare_folders,
-    evaluate,
+    figures,
+    metrics_for,
+    read_results,
     summaries,
     table,
     volume_table,
     volumes,
     write_results,
 )
-from ParotidSegTrainingLib.masks import MaskFolder
 
 TRUTH = made.head_with_glands()[1]
+CORD = replace(
+    PAROTIDS[0],
+    key="Cord",
+    name="Spinal cord",
+    type=CodedConcept("SCT", "2748008", "Spinal cord"),
+    side="",
+    laterality=None,
+)
 
 
 def changed(kind: str, truth: sitk.Image = TRUTH) -> sitk.Image:
@@ -61,7 +75,7 @@ def changed(kind: str, truth: sitk.Image = TRUTH) -> sitk.Image:
 
 def row(kind: str, case: str = "head") -> CaseScores:
     labels = changed(kind)
-    return CaseScores(case, compare_images(TRUTH, labels), evaluation._swapped(TRUTH, labels), ("code",), 1.234)
+    return CaseScores(case, compare_images(TRUTH, labels), swapped_sides(TRUTH, labels), ("code",), 1.234)
 
 
 @pytest.fixture
@@ -80,6 +94,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, made_dataset: Path) -> dict[str, st
         assert (model, mirror) == ("model", False)
         case = by_origin[image.GetOrigin()]
         kind = wanted.get(case, "exactly")
+        if kind == "interrupted":
+            raise KeyboardInterrupt
         if kind == "refused":
             raise ImageError("No parotid gland was found in the scan: is it a CT of the head and neck?")
         labels = changed(kind, folder.read_mask(case))
@@ -135,6 +151,20 @@ def test_the_label_maps_are_written_on_the_grid_of_the_scan(made_dataset, answer
         np.testing.assert_allclose(written.GetDirection(), truth.GetDirection(), atol=1e-5)
 
 
+def test_an_interrupted_evaluation_segments_only_what_is_left_or_has_no_label_map(made_dataset, answers, tmp_path):
+    log, masks = tmp_path / "log", tmp_path / "masks"
+    settings = {"bundle": "00ff"}
+    answers["head_3"] = "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        run(made_dataset, masks=masks, log=CaseLog.open(log, settings))
+    answers.update(head_1="nothing", head_2="nothing", head_3="exactly")
+    (masks / "head_2.nii.gz").unlink()
+    rows, lines = run(made_dataset, masks=masks, log=CaseLog.open(log, settings))
+    assert [one.scores["Parotid_R"].dice for one in rows] == [1.0, 0.0, 1.0]
+    assert [line.split()[0] for line in lines] == ["head_1", "head_2", "head_3"]
+    assert len(list(masks.iterdir())) == 3
+
+
 def test_a_mask_on_another_grid_ends_the_evaluation_with_a_sentence(made_dataset, answers, monkeypatch):
     moved = sitk.Image(TRUTH)
     moved.SetOrigin((0.0, 0.0, 0.0))
@@ -156,20 +186,20 @@ def test_a_mask_on_another_grid_ends_the_evaluation_with_a_sentence(made_dataset
     ],
 )
 def test_swapped_sides_are_seen(kind, swapped):
-    assert evaluation._swapped(TRUTH, changed(kind)) is swapped
+    assert swapped_sides(TRUTH, changed(kind)) is swapped
     other_way = [reoriented(image, (2, 0, 1), (True, False, True)) for image in (TRUTH, changed(kind))]
-    assert evaluation._swapped(*other_way) is swapped
+    assert swapped_sides(*other_way) is swapped
 
 
 def test_a_reference_with_one_gland_is_not_swapped_by_finding_both():
-    assert not evaluation._swapped(changed("no right"), TRUTH)
-    assert evaluation._swapped(changed("no right"), changed("swapped"))
+    assert not swapped_sides(changed("no right"), TRUTH)
+    assert swapped_sides(changed("no right"), changed("swapped"))
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> tuple[list[CaseScores], Path]:
     rows = [row("exactly", "a"), row("half", "b"), row("no right", "c"), row("swapped", "d")]
-    paths = write_results(rows, tmp_path / "results")
+    paths = write_results(Results(tuple(rows)), tmp_path / "results")
     names = ["cases.csv", "summary.json", "summary.md", "bland_altman.png"]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == sorted(names)
@@ -229,10 +259,10 @@ def test_the_printed_table_says_n_missed_and_swapped(results):
     assert text == f"{table(rows)}\n\n{volume_table(rows)}\n"
     lines = table(rows).splitlines()
     header = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert header == ["gland", "metric", "n", "mean ± SD", "95 % CI", "median", "range", "missed"]
+    assert header == ["structure", "metric", "n", "mean ± SD", "95 % CI", "median", "range", "missed"]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:] if line.startswith("|")]
     assert [(c[0], c[1]) for c in cells] == [
-        (side, title) for side in ("right", "left") for _, title, _ in evaluation.METRICS
+        (side, metric.title) for side in ("right", "left") for metric in metrics_for()
     ]
     by_name = {(c[0], c[1]): c for c in cells}
     values = [one.scores["Parotid_R"].dice for one in rows]
@@ -244,10 +274,66 @@ def test_the_printed_table_says_n_missed_and_swapped(results):
 
 
 def test_one_case_gives_a_table_without_a_spread(tmp_path):
-    write_results([row("exactly")], tmp_path)
+    write_results(Results((row("exactly"),)), tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["metrics"]["Parotid_R"]["dice"]
     assert (summary["n"], summary["mean"], summary["sd"]) == (1, 1.0, None)
     assert "1.000 ± nan" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+def test_written_results_are_read_again_as_they_were(results):
+    rows, folder = results
+    again = read_results(folder)
+    assert [(one.case, one.scores, one.swapped, one.findings) for one in again.rows] == [
+        (one.case, one.scores, one.swapped, one.findings) for one in rows
+    ]
+    assert again.structures == PAROTIDS
+    assert again.about["candidate"] == "automatic"
+
+
+def test_results_that_are_missing_or_damaged_are_refused_with_one_sentence(results, tmp_path):
+    _, folder = results
+    assert "evaluate" in refusal(DataError, read_results, tmp_path)
+    text = (folder / "cases.csv").read_text(encoding="utf-8")
+    for damaged in (text.replace("Parotid_L", "Liver"), text.replace("True", "maybe"), text.splitlines()[0], "a\n1\n"):
+        (folder / "cases.csv").write_text(damaged, encoding="utf-8")
+        assert "damaged" in refusal(DataError, read_results, folder)
+
+
+# --- other structures ------------------------------------------------------------------------------------------------
+
+
+def test_a_structure_without_a_side_is_scored_and_never_swapped(tmp_path):
+    swapped = changed("swapped")
+    moved = (replace(CORD, label=3),)
+    both = sitk.GetArrayFromImage(TRUTH)
+    both[both == 2] = 3
+    labels = like(TRUTH, both)
+    assert swapped_sides(TRUTH, swapped, PAROTIDS)
+    assert not swapped_sides(TRUTH, swapped, (PAROTIDS[0], replace(moved[0], label=2)))
+    structures = (*PAROTIDS, *moved)
+    rows = [CaseScores("a", compare_images(labels, labels, structures), False, (), math.nan)]
+    write_results(Results(tuple(rows), structures), tmp_path)
+    text = table(rows, structures)
+    assert "| Spinal cord | Dice | 1 | 1.000" in text
+    # Nobody has the left gland here: it is counted apart and in no mean.
+    assert "Left parotid gland: 1 of 1 cases have it neither" in text
+    assert figures(rows, structures)["absent"] == {"Parotid_R": 0, "Parotid_L": 1, "Cord": 0}
+    assert (summaries(rows, structures)["Parotid_L"]["dice"].n, read_results(tmp_path).structures) == (0, structures)
+
+
+def test_a_gland_that_the_reference_lacks_counts_as_invented():
+    without = changed("no right")
+    rows = [CaseScores("a", compare_images(without, TRUTH), False, (), math.nan)]
+    assert figures(rows)["invented"] == {"Parotid_R": 1, "Parotid_L": 0}
+    assert summaries(rows)["Parotid_R"]["dice"].mean == 0.0
+    assert "1 in the candidate alone" in table(rows)
+
+
+def test_the_tolerances_of_the_surface_dice_are_chosen_by_the_caller(two_folders):
+    rows = compared(two_folders, nsd_tolerances=(0.5, 12.0))
+    assert list(rows[0].scores["Parotid_R"].nsd) == [0.5, 12.0]
+    assert "| right | NSD 12 mm |" in table(rows)
+    assert "NSD 1 mm" not in table(rows)
 
 
 # --- agreement of volumes --------------------------------------------------------------------------------------------
@@ -389,6 +475,25 @@ def test_masks_that_cannot_be_joined_are_refused_with_one_sentence(two_folders):
     assert "several labels" in refusal(DataError, compared, two_folders)
     write_map(folder / "Parotid-Lt.nrrd", (TRUTH == 2)[:, :, 1:])
     assert "different grids" in refusal(DataError, compared, two_folders)
+
+
+def test_masks_of_other_structures_are_known_by_their_keys_and_words(tmp_path):
+    cord = replace(CORD, key="SpinalCord")
+    gland = replace(PAROTIDS[0], label=2, key="Submandibular_R", name="Right submandibular gland")
+    for name, label in (("spinal-cord", 1), ("SubmandibularGland Rt", 2), ("Submandibular_L", 3)):
+        write_map(tmp_path / "case" / f"{name}.nrrd", label == TRUTH)
+    folder = MaskFolder.open(tmp_path, (cord, gland))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(folder.read("case")), sitk.GetArrayFromImage(TRUTH))
+    # A name that is the key itself is preferred to others with its words.
+    write_map(tmp_path / "case" / "SpinalCord.nrrd", TRUTH == 1)
+    assert MaskFolder.open(tmp_path, (cord, gland)).files["case"][0].name == "SpinalCord.nrrd"
+    assert "no mask of the right parotid gland" in refusal(DataError, MaskFolder.open, tmp_path)
+
+
+def test_a_folder_with_masks_of_one_structure_is_no_folder_of_label_maps(tmp_path):
+    write_map(tmp_path / "case" / "Parotid_R.nrrd", sitk.Cast((TRUTH == 1) * 255, sitk.sitkInt16))
+    folder = MaskFolder.open(tmp_path, PAROTIDS[:1])
+    assert set(np.unique(sitk.GetArrayFromImage(folder.read("case")))) == {0, 1}
 
 
 def test_folders_that_hold_no_clear_contours_are_refused_with_one_sentence(two_folders):

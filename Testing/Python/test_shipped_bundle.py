@@ -8,7 +8,8 @@ from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.segmentation import open_model
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import evaluate, missed, summaries
+from ParotidSegTrainingLib.evaluation import evaluate
+from ParotidSegTrainingLib.results import missed, summaries
 
 pytestmark = [pytest.mark.engine, pytest.mark.data]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import made_training as made
 import pytest
@@ -117,9 +118,13 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_da
 def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypatch, made_dataset, tmp_path):
     seen: dict[str, object] = {}
 
-    def open_model(bundle: str, *, engine: str) -> str:
+    opened = SimpleNamespace(
+        bundle=SimpleNamespace(name="mine", version="1.0.0", sha256="00ff"), segmenter=SimpleNamespace(name="keras")
+    )
+
+    def open_model(bundle: str, *, engine: str) -> object:
         seen.update(bundle=bundle, engine=engine)
-        return "model"
+        return opened
 
     def segment(image: object, model: object, *, mirror: bool) -> None:
         seen.update(model=model, mirror=mirror)
@@ -131,7 +136,7 @@ def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypat
     arguments = ["evaluate", "--data", made_dataset, "--split", "train", "--exclude", "head_2", "head_3"]
     arguments += ["--bundle", "mine", "--engine", "keras", "--no-mirror", "--output", output, "--masks", masks]
     assert main([str(argument) for argument in arguments]) == 0
-    assert seen == {"bundle": "mine", "engine": "keras", "model": "model", "mirror": False}
+    assert seen == {"bundle": "mine", "engine": "keras", "model": opened, "mirror": False}
     assert [path.name for path in masks.iterdir()] == ["head_1.nii.gz"]
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     assert (summary["n_cases"], summary["missed"]) == (1, {"Parotid_R": 1, "Parotid_L": 1})

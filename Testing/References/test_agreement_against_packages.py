@@ -16,8 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ParotidSegTrainingLib.agreement import bland_altman
-from ParotidSegTrainingLib.evaluation import CaseScores, agreements, compare_folders
+from ParotidSegTrainingLib.evaluation import compare_folders
 from ParotidSegTrainingLib.masks import MaskFolder
+from ParotidSegTrainingLib.results import CaseScores, agreements
 
 FILES = {"Parotid_R": "Parotid-Rt.nrrd", "Parotid_L": "Parotid-Lt.nrrd"}
 

@@ -1,0 +1,43 @@
+"""What the plots of this package have in common: a white canvas, ink, the two colours of a comparison, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ParotidSegLib.atomic import atomic_path
+from ParotidSegLib.errors import OutputError
+from ParotidSegLib.views import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, QUIET = "#1c2329", "#66727d"
+#: Colours of the models A and B, red, green and blue (Okabe and Ito's palette), never those of a parotid gland.
+COLOUR_A, COLOUR_B = (213, 94, 0), (0, 158, 115)
+
+_DPI = 150
+
+
+def new_plot(width: int, height: int) -> Figure:
+    """An empty white figure of this size in pixels."""
+    return new_figure(width, height, dpi=_DPI, background="white")
+
+
+def save_plot(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, whole or not at all.
+
+    Raises:
+        OutputError: the path does not end with .png, or the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"A plot cannot be written as '{target.name}': let the name end with .png.")
+    with atomic_path(target) as temporary:
+        figure.savefig(temporary, dpi=figure.dpi, facecolor=figure.get_facecolor(), metadata={"Software": "ParotidSeg"})
+    return target
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with a true minus sign; no "-0.00"."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")

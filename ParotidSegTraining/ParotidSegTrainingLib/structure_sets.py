@@ -1,0 +1,19 @@
+"""What the tables and checks of an evaluation ask of a set of structures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ParotidSegLib.structures import PAROTID_GLAND, Structure
+
+
+def title_of(structure: Structure) -> str:
+    """What tells a structure from the others in a table: its name, for a parotid gland its side."""
+    return structure.side if structure.type == PAROTID_GLAND else structure.name
+
+
+def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
+    """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
+    rights = [structure for structure in structures if structure.side == "right"]
+    lefts = [structure for structure in structures if structure.side == "left"]
+    return [(right, left) for right in rights for left in lefts if right.type == left.type]
