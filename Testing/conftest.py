@@ -74,9 +74,10 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         networks[role] = {
             "network": "residual_unet",
             "config": config,
-            "preprocessing": {"spacing": list(spacing), "window": [-200.0, 300.0]},
+            "preprocessing": {"spacing": list(spacing)},
             "tile": [16, 16, 16],
             "weights": f"{stem}.weights.h5",
+            "mirror": True,
         }
     (folder / "MODEL_CARD.md").write_text("# Tiny\n", encoding="utf-8")
     data = {

@@ -1,8 +1,8 @@
 """A trained model on disk: a folder, or a zip of it, that is read without trusting it.
 
-    bundle.json             what it is: schema, name, version, structures, the two networks, how it was trained, SHA-256
+    bundle.json             what it is: schema, name, version, structures, networks, how it was trained, SHA-256
     network.weights.h5      weights of the segmenting network
-    locator.weights.h5      weights of the network that finds the glands on the whole scan
+    locator.weights.h5      weights of the network that finds the glands on the whole scan (optional)
     openvino/*.xml, *.bin   the same networks for the OpenVINO engine (optional)
     MODEL_CARD.md
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
-import math
 import os
 import re
 import zipfile
@@ -26,10 +25,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .errors import BundleError
+from .fields import from_data
 from .preprocessing import Preprocessing
-from .structures import PAROTIDS
+from .structures import PAROTID_GLAND, PAROTIDS, Structure, check_structures, mirrored_labels
 
-SCHEMA = 1
+SCHEMA = 2
 #: Kinds of file that a bundle may hold; everything else (pickles, whole-model files, code) is refused.
 ALLOWED_SUFFIXES = (".weights.h5", ".xml", ".bin", ".md", ".png")
 LARGEST_FILE = 512 * 2**20
@@ -45,7 +45,8 @@ class NetworkSpec:
         network: name in the registry of networks.
         config: keyword arguments of that network.
         preprocessing: grid and intensities of its input.
-        tile: size of its input in voxels, (z, y, x).
+        tile: size of its input in voxels, (z, y, x); a network with tiles of one slice is two-dimensional.
+        mirror: whether it learnt from mirror images too, so that it may be asked about one.
         weights: name of its weights file in the bundle.
         openvino: name of its OpenVINO model (.xml) in the bundle, or None.
     """
@@ -56,6 +57,7 @@ class NetworkSpec:
     tile: tuple[int, int, int]
     weights: str
     openvino: str | None = None
+    mirror: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Bundle:
         path: its folder or zip.
         name, version, description, intended_use, licence: as bundle.json says.
         sha256: hash of bundle.json, which holds the hashes of all files: it names the exact model.
-        locator, segmenter: the two networks.
+        structures: what it segments, in label order.
+        locator: the network that finds them on the whole scan; None if the segmenter looks at all of it.
+        segmenter: the network that draws them.
         training, validation: how it was trained and how it did, as bundle.json says.
         files: SHA-256 and size of each file.
     """
@@ -78,11 +82,17 @@ class Bundle:
     intended_use: str
     licence: str
     sha256: str
-    locator: NetworkSpec
+    structures: tuple[Structure, ...]
+    locator: NetworkSpec | None
     segmenter: NetworkSpec
     training: Mapping[str, Any]
     validation: Mapping[str, Any]
     files: Mapping[str, tuple[str, int]]
+
+    @property
+    def needs_whole_head(self) -> bool:
+        """Whether it is for scans of a head, so that a few slices would not do."""
+        return self.structures == PAROTIDS
 
     def read(self, name: str) -> bytes:
         """The content of a file of the bundle; BundleError if it is not the one that bundle.json describes."""
@@ -151,17 +161,16 @@ def _parse(path: Path, data: Any, sha256: str) -> Bundle:
             intended_use=_text(data, "intended_use"),
             licence=_text(data, "licence"),
             sha256=sha256,
-            locator=_parse_network(data["locator"], files),
+            structures=tuple(from_data(Structure, entry, "structures.") for entry in data["structures"]),
+            locator=_parse_network(data["locator"], files) if data["locator"] is not None else None,
             segmenter=_parse_network(data["segmenter"], files),
             training=dict(data["training"]),
             validation=dict(data["validation"]),
             files=files,
         )
-        structures = [(entry["label"], entry["key"]) for entry in data["structures"]]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(f"The bundle.json of {path.name} is incomplete or malformed ({_shown(error)}).") from error
-    if structures != [(structure.label, structure.key) for structure in PAROTIDS]:
-        raise BundleError(f"The bundle {path.name} labels its structures otherwise than right 1, left 2.")
+    _check_structures(path, bundle)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", bundle.name):
         raise BundleError(
             f"The name {_shown(bundle.name)} of the bundle {path.name} is not made of letters and digits."
@@ -171,15 +180,26 @@ def _parse(path: Path, data: Any, sha256: str) -> Bundle:
     return bundle
 
 
+def _check_structures(path: Path, bundle: Bundle) -> None:
+    of_parotids = all(structure.type == PAROTID_GLAND for structure in bundle.structures)
+    if of_parotids and bundle.structures != PAROTIDS:
+        raise BundleError(f"The bundle {path.name} labels its structures otherwise than right 1, left 2.")
+    if bundle.locator and not of_parotids:
+        raise BundleError(
+            f"The bundle {path.name} has a locator, which finds parotid glands, but draws something else."
+        )
+    try:
+        check_structures(bundle.structures)
+        if bundle.segmenter.mirror:
+            mirrored_labels(bundle.structures)
+    except ValueError as error:
+        raise BundleError(f"The structures of the bundle {path.name} cannot be used: {error}.") from error
+
+
 def _parse_network(data: Mapping[str, Any], files: Mapping[str, Any]) -> NetworkSpec:
     z, y, x = (int(edge) for edge in data["tile"])
     if min(z, y, x) < 1 or z * y * x > LARGEST_TILE:
         raise ValueError(f"tile {data['tile']}")
-    sz, sy, sx = (float(edge) for edge in data["preprocessing"]["spacing"])
-    low, high = (float(bound) for bound in data["preprocessing"]["window"])
-    # Written so that NaN fails too.
-    if not all(0.2 <= edge <= 20.0 for edge in (sz, sy, sx)) or not -math.inf < low < high < math.inf:
-        raise ValueError(f"preprocessing {data['preprocessing']}")
     weights, openvino = _text(data, "weights"), data.get("openvino")
     needed = {weights: ".weights.h5"}
     if openvino is not None:
@@ -191,10 +211,11 @@ def _parse_network(data: Mapping[str, Any], files: Mapping[str, Any]) -> Network
     return NetworkSpec(
         network=_text(data, "network"),
         config=dict(data["config"]),
-        preprocessing=Preprocessing((sz, sy, sx), (low, high)),
+        preprocessing=from_data(Preprocessing, data["preprocessing"], "preprocessing."),
         tile=(z, y, x),
         weights=weights,
         openvino=openvino,
+        mirror=bool(data["mirror"]),
     )
 
 

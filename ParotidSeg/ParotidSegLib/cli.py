@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .engines import ENGINES
-from .errors import ParotidSegError
+from .errors import ImageError, ParotidSegError
+from .structures import PAROTIDS
 from .version import __version__
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from .bundle import Bundle
     from .console import Reporter
     from .outputs import Outputs
     from .segmentation import Model
@@ -39,6 +43,14 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="a file (.seg.nrrd, .nii.gz, .nii, .nrrd, .mha) or a folder; several inputs give numbered folders in it",
     )
+    segment.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a further image for a model that takes several, by the model's name for it (pet=PET.nii.gz)",
+    )
     segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
     segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
     segment.add_argument("--engine", default="auto", choices=ENGINES)
@@ -57,22 +69,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _segment(arguments: argparse.Namespace) -> int:
+    from .bundle import load_bundle
     from .console import reporter
     from .segmentation import open_model
 
     show = reporter(arguments.progress)
     several = len(arguments.inputs) > 1
-    if several and (arguments.preview or arguments.report or arguments.series):
-        show.failure("--preview, --report and --series cannot be used with several inputs.")
+    if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
+        show.failure("--preview, --report, --series and --with cannot be used with several inputs.")
         return 2
     if several and arguments.output.suffix and not arguments.output.is_dir():
         show.failure("With several inputs --output must be a folder: name one without a suffix.")
         return 2
     try:
+        bundle = load_bundle(arguments.bundle)
         if not several:
-            _plan(arguments, arguments.output)
+            _plan(arguments, arguments.output, bundle)
         show.progress("load", 0.0, "Loading the model")
-        model = open_model(arguments.bundle, engine=arguments.engine)
+        model = open_model(bundle, engine=arguments.engine)
     except ParotidSegError as error:
         show.failure(str(error))
         return 1
@@ -90,26 +104,56 @@ def _segment(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _plan(arguments: argparse.Namespace, output: Path) -> Outputs:
+def _plan(arguments: argparse.Namespace, output: Path, bundle: Bundle) -> Outputs:
     from .outputs import Outputs
 
-    return Outputs.plan(output, preview=arguments.preview, report=arguments.report, draw=not arguments.no_preview)
+    return Outputs.plan(
+        output,
+        preview=arguments.preview,
+        report=arguments.report,
+        draw=not arguments.no_preview,
+        stem="parotids" if bundle.structures == PAROTIDS else "segmentation",
+    )
+
+
+def _read_inputs(arguments: argparse.Namespace, source: Path, bundle: Bundle) -> list[sitk.Image]:
+    """The images that the model takes, in its order."""
+    from .images import read_image
+
+    first, *others = bundle.segmenter.preprocessing.inputs
+    whole_head = bundle.needs_whole_head
+    images = [read_image(source, series=arguments.series, modality=first.modality, whole_head=whole_head)]
+    paths = dict(assignment.partition("=")[::2] for assignment in arguments.others)
+    if set(paths) != {other.name for other in others}:
+        wanted = " ".join(f"--with {other.name}=PATH" for other in others) or "no --with"
+        raise ImageError(f"The model '{bundle.name}' takes a {first.name} image as INPUT and {wanted}.")
+    return images + [read_image(paths[o.name], modality=o.modality, whole_head=whole_head) for o in others]
 
 
 def _segment_one(arguments: argparse.Namespace, source: Path, output: Path, model: Model, show: Reporter) -> None:
-    from .images import read_image
     from .segmentation import segment
 
-    planned = _plan(arguments, output)
+    bundle = model.bundle
+    planned = _plan(arguments, output, bundle)
     show.progress("read", 0.05, "Reading the scan")
     started = time.perf_counter()
-    image = read_image(source, series=arguments.series)
+    images = _read_inputs(arguments, source, bundle)
     reading = time.perf_counter() - started
-    result = segment(image, model, mirror=not arguments.no_mirror, progress=show.progress)
+    result = segment(images, model, mirror=not arguments.no_mirror, progress=show.progress)
     result.timings.update(load=model.loading_seconds, read=reading)
     show.progress("write", 1.0, "Writing the result")
-    planned.write(image, result)
+    planned.write(images[0], result, window=_window(images[0], bundle))
     show.result(result, planned.paths)
+
+
+def _window(image: sitk.Image, bundle: Bundle) -> tuple[float, float]:
+    """The values that a picture shows black and white: soft tissue in CT, else what the network sees."""
+    from .preview import WINDOW
+
+    preprocessing = bundle.segmenter.preprocessing
+    if preprocessing.inputs[0].modality == "CT":
+        return WINDOW
+    return next(channel for channel in preprocessing.channels if channel.input == 0).limits(image)
 
 
 def _bundles(arguments: argparse.Namespace) -> int:

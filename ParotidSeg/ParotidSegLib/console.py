@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from .segmentation import Segmentation
-from .structures import PAROTIDS
 
 
 class Reporter(Protocol):
@@ -110,7 +109,7 @@ class QuietReporter(HumanReporter):
 def table(result: Segmentation) -> str:
     """The result as text: a row per gland, the findings, the time."""
     lines = [f"{'':22s}{'volume':>10s}{'mean':>10s}{'confidence':>13s}"]
-    for structure in PAROTIDS:
+    for structure in result.structures:
         measurement = result.measurements.get(structure.key)
         if measurement is None:
             lines.append(f"{structure.name:22s}{'not found':>10s}")

@@ -1,4 +1,4 @@
-"""Is this a CT that can be segmented? Each objection is one sentence; none knows where the image came from."""
+"""Is this an image that can be segmented? Each objection is one sentence; none knows where the image came from."""
 
 from __future__ import annotations
 
@@ -48,11 +48,36 @@ def check_ct(image: sitk.Image) -> None:
     """
     check_kind(image.GetDimension(), image.GetNumberOfComponentsPerPixel(), image.GetPixelIDValue())
     check_grid(image.GetSize(), image.GetSpacing(), np.reshape(image.GetDirection(), (3, 3)))
+    _check_finite(image)
+    _check_hounsfield(image)
+
+
+def _check_finite(image: sitk.Image) -> None:
     if image.GetPixelIDValue() in _FLOATS and not all(np.isfinite(slab).all() for slab in slabs(image)):
         raise ImageError(
             "Some voxels hold no number (NaN or infinite): replace them, for instance by -1024, and try again."
         )
-    _check_hounsfield(image)
+
+
+def check_image(image: sitk.Image, modality: str = "CT", *, whole_head: bool = True) -> None:
+    """Refuse an image that a network for this modality cannot be shown.
+
+    Args:
+        image: any image.
+        modality: as `preprocessing.Input` has it; "CT" has to be in HU.
+        whole_head: refuse what is too small to show a head, too.
+
+    Raises:
+        ImageError: as `check_ct`; of another modality the values only have to be numbers.
+    """
+    if modality == "CT" and whole_head:
+        return check_ct(image)
+    check_kind(image.GetDimension(), image.GetNumberOfComponentsPerPixel(), image.GetPixelIDValue(), modality)
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    check_grid(image.GetSize(), image.GetSpacing(), direction, whole_head=whole_head)
+    _check_finite(image)
+    if modality == "CT":
+        _check_hounsfield(image)
 
 
 def slabs(image: sitk.Image) -> Iterator[npt.NDArray[Any]]:
@@ -62,34 +87,42 @@ def slabs(image: sitk.Image) -> Iterator[npt.NDArray[Any]]:
         yield view[first : first + 16]
 
 
-def check_kind(dimension: int, components: int, pixel_type: int) -> None:
+def check_kind(dimension: int, components: int, pixel_type: int, modality: str = "CT") -> None:
     """Refuse anything but three-dimensional scalars; `pixel_type` is SimpleITK's pixel ID."""
+    wanted = (
+        "so it is not a CT: give a CT in Hounsfield units" if modality == "CT" else "give an image of one number each"
+    )
     if pixel_type in _COMPLEX:
-        raise ImageError("The image holds complex numbers, so it is not a CT: give a CT in Hounsfield units.")
+        raise ImageError(f"The image holds complex numbers, {wanted}.")
     if components != 1:
-        raise ImageError(
-            f"The image has {components} values in each voxel (colours or vectors), so it is not a CT: give a CT in "
-            "Hounsfield units."
-        )
+        raise ImageError(f"The image has {components} values in each voxel (colours or vectors), {wanted}.")
     if pixel_type in _LABEL_MAPS:
-        raise ImageError("The image is a label map, so it is not a CT: give a CT in Hounsfield units.")
+        raise ImageError(f"The image is a label map, {wanted}.")
     if dimension < 3:
         raise ImageError("The image is a single slice: give the whole CT.")
     if dimension > 3:
         raise ImageError(f"The image has {dimension} dimensions: give one three-dimensional CT.")
 
 
-def check_grid(size: Sequence[int], spacing: Sequence[float], direction: npt.NDArray[np.float64]) -> None:
-    """Refuse a grid on which no parotid gland can be seen: size, spacing in mm (x, y, z), direction cosines (3, 3)."""
+def check_grid(
+    size: Sequence[int], spacing: Sequence[float], direction: npt.NDArray[np.float64], *, whole_head: bool = True
+) -> None:
+    """Refuse a grid on which nothing can be seen, or, of a whole head, no parotid gland.
+
+    Args:
+        size, spacing: voxels and mm, (x, y, z).
+        direction: direction cosines (3, 3).
+        whole_head: refuse what is too small to show a head, too.
+    """
     if not all(0 < step <= LARGEST_SPACING_MM for step in spacing):
         listed = " x ".join(f"{step:g}" for step in spacing)
         raise ImageError(
-            f"The voxel spacing is impossible for a CT ({listed} mm): export the image with its true spacing."
+            f"The voxel spacing is impossible for a patient ({listed} mm): export the image with its true spacing."
         )
     extent = [count * step for count, step in zip(size, spacing, strict=True)]
-    if min(size) == 1:
+    if whole_head and min(size) == 1:
         raise ImageError("The image is a single slice: give the whole CT.")
-    if min(size) < FEWEST_SLICES or min(extent) < SHORTEST_EXTENT_MM:
+    if whole_head and (min(size) < FEWEST_SLICES or min(extent) < SHORTEST_EXTENT_MM):
         listed = " x ".join(f"{length:.0f}" for length in extent)
         raise ImageError(
             f"The image is too small for a CT of the head ({' x '.join(map(str, size))} voxels, {listed} mm): give at "

@@ -69,8 +69,8 @@ class _Series:
         return number is None, number or 0, self.uid
 
 
-def read_dicom_folder(folder: Path, series: str | None = None) -> sitk.Image:
-    """Read the CT series of a folder and its subfolders.
+def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "CT") -> sitk.Image:
+    """Read the series of a modality, as a rule CT, of a folder and its subfolders.
 
     Localizers, other modalities and objects without pixels (contours, plans) do not count as a series.
 
@@ -78,6 +78,7 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> sitk.Image:
         folder: an existing folder.
         series: SeriesInstanceUID of the series to take, or its number ("1", "2") in the list that the error names;
             needed only if there are several.
+        modality: as DICOM codes it; "OT" takes any.
 
     Returns:
         int16 (float32 if the rescale slope is fractional), LPS, with neither metadata nor names; slices in ascending
@@ -87,7 +88,7 @@ def read_dicom_folder(folder: Path, series: str | None = None) -> sitk.Image:
         ImageError: no CT, several and none chosen, a damaged file, or slices that form no regular grid.
     """
     headers = _read_headers(folder)
-    chosen = _choose(_ct_series(headers, folder), series, folder).headers
+    chosen = _choose(_series_of(headers, folder, modality), series, folder, modality).headers
     if any(header.frames > 1 for header in chosen):
         if len(chosen) > 1:
             raise ImageError(
@@ -201,15 +202,16 @@ def _without_names(description: str, *identifying: str) -> str:
     return description[:40]
 
 
-def _ct_series(headers: list[_Header], folder: Path) -> list[_Series]:
-    """The CT series in the order in which they are listed; ImageError that says what is there instead of one."""
+def _series_of(headers: list[_Header], folder: Path, modality: str) -> list[_Series]:
+    """The series of a modality in the order in which they are listed; ImageError that says what is there instead."""
     if not headers:
         raise ImageError(
-            f"The folder {folder.name!r} holds no DICOM image: give a folder with a CT series, or an image file."
+            f"The folder {folder.name!r} holds no DICOM image: give a folder with a {modality} series, or an image "
+            "file."
         )
     groups = defaultdict(list)
     for header in headers:
-        if header.modality == "CT" and not header.is_localizer:
+        if modality in (header.modality, "OT") and not header.is_localizer:
             groups[header.series].append(header)
     found = sorted((_Series(group) for group in groups.values()), key=lambda series: series.order)
     real = [series for series in found if series.slices >= FEWEST_IMAGES]
@@ -217,13 +219,13 @@ def _ct_series(headers: list[_Header], folder: Path) -> list[_Series]:
         counts = Counter(header.modality or "no modality" for header in headers)
         listed = ", ".join(f"{count} of {modality}" for modality, count in sorted(counts.items()))
         raise ImageError(
-            f"The folder {folder.name!r} holds no CT series but localizers or other images ({listed}): give the folder "
-            "of a CT series."
+            f"The folder {folder.name!r} holds no {modality} series but localizers or other images ({listed}): give "
+            f"the folder of a {modality} series."
         )
     return real
 
 
-def _choose(found: list[_Series], wanted: str | None, folder: Path) -> _Series:
+def _choose(found: list[_Series], wanted: str | None, folder: Path, modality: str) -> _Series:
     if wanted is None and len(found) == 1:
         return found[0]
     if wanted is not None:
@@ -235,8 +237,10 @@ def _choose(found: list[_Series], wanted: str | None, folder: Path) -> _Series:
         f"{number}: {series.headers[0].description or 'no description'}, {series.slices} slices"
         for number, series in enumerate(found, start=1)
     )
-    problem = f"holds {len(found)} CT series" if wanted is None else f"has no CT series {wanted!r} among {len(found)}"
-    raise ImageError(f"The folder {folder.name!r} {problem} ({listed}): choose one with --series NUMBER.")
+    problem = f"holds {len(found)}" if wanted is None else f"lacks {wanted!r} among its {len(found)}"
+    raise ImageError(
+        f"The folder {folder.name!r} {problem} {modality} series ({listed}): choose one with --series NUMBER."
+    )
 
 
 def _read_pixels(paths: list[Path], *, is_fractional: bool) -> sitk.Image:

@@ -19,8 +19,7 @@ import numpy as np
 
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
 from .errors import BundleError, EngineError
-from .networks import build_network
-from .structures import PAROTIDS
+from .networks import build_network, spatial_shape
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -43,12 +42,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 class _CallableEngine:
     """An engine around a function from a batch of tiles to logits."""
 
-    def __init__(self, name: str, logits: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, name: str, tile: Sequence[int], logits: Callable[[np.ndarray], np.ndarray]) -> None:
         self.name = name
+        self._space = spatial_shape(tile)
         self._logits = logits
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
-        return softmax(np.asarray(self._logits(tile[np.newaxis]), dtype=np.float32)[0])
+        batch = tile.reshape((1, *self._space, tile.shape[-1]))
+        logits = np.asarray(self._logits(batch), dtype=np.float32)
+        return softmax(logits).reshape((*tile.shape[:-1], logits.shape[-1]))
 
 
 def installed_engines() -> list[str]:
@@ -111,7 +113,7 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
             raise BundleError(
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
-    return _CallableEngine("keras", model.predict_on_batch)
+    return _CallableEngine("keras", spec.tile, model.predict_on_batch)
 
 
 @contextmanager
@@ -133,10 +135,12 @@ def _native_log_silenced() -> Iterator[None]:
 
 
 def _check_shapes(bundle: Bundle, spec: NetworkSpec, takes: Sequence[int | None], gives: Sequence[int | None]) -> None:
-    """Refuse a network that does not map one tile (z, y, x, 1) to the classes of its voxels."""
-    if tuple(takes) != (*spec.tile, 1) or tuple(gives) != (*spec.tile, len(PAROTIDS) + 1):
+    """Refuse a network that does not map one tile with its channels to the classes of its voxels."""
+    space = spatial_shape(spec.tile)
+    channels, classes = len(spec.preprocessing.channels), len(bundle.structures) + 1
+    if tuple(takes) != (*space, channels) or tuple(gives) != (*space, classes):
         raise BundleError(
-            f"A network of the bundle '{bundle.name}' does not map its tile to background, right and left gland."
+            f"A network of the bundle '{bundle.name}' does not map its tile to the background and its structures."
         )
 
 
@@ -197,4 +201,4 @@ def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
             f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
         ) from error
     _check_shapes(bundle, spec, takes[1:], gives[1:])
-    return _CallableEngine("openvino", lambda batch: compiled(batch)[0])
+    return _CallableEngine("openvino", spec.tile, lambda batch: compiled(batch)[0])

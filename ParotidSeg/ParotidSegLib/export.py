@@ -28,6 +28,7 @@ TERMINOLOGY_CONTEXT = "Segmentation category and type - ParotidSeg"
 ANATOMIC_CONTEXT = "Anatomic codes - DICOM master list"
 
 _BINARY_LABELMAP = "Binary labelmap"
+_NO_CODE = "^^"
 _EMPTY_EXTENT = "0 -1 0 -1 0 -1"
 
 
@@ -101,19 +102,19 @@ def write_json(data: Any, path: str | Path) -> Path:
 def terminology_tag(structure: Structure) -> str:
     """The structure's codes as 3D Slicer serialises a terminology entry.
 
-    Seven parts separated by "~": name of the terminology, category, type, modifier of the type (here the laterality),
-    name of the list of anatomic regions, region and modifier of the region (both empty). A code is three texts
-    separated by "^".
+    Seven parts separated by "~": name of the terminology, category, type, modifier of the type (the laterality, empty
+    if there is none), name of the list of anatomic regions, region and modifier of the region (both empty). A code is
+    three texts separated by "^".
     """
     return "~".join(
         (
             TERMINOLOGY_CONTEXT,
             _code(structure.category),
             _code(structure.type),
-            _code(structure.laterality),
+            _code(structure.laterality) if structure.laterality else _NO_CODE,
             ANATOMIC_CONTEXT,
-            "^^",
-            "^^",
+            _NO_CODE,
+            _NO_CODE,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Reading and writing images. What is read is checked: a whole file, and a CT in Hounsfield units on a sound grid."""
+"""Reading and writing images. What is read is checked: a whole file on a sound grid, and a CT in Hounsfield units."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from .atomic import atomic_path
-from .ct_checks import check_ct, check_grid, check_kind, slabs
+from .ct_checks import check_grid, check_image, check_kind, slabs
 from .dicom_series import INT16_RANGE, read_dicom_folder
 from .errors import ImageError, OutputError
 from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
 
-__all__ = ["check_ct", "read_image", "write_image"]
+__all__ = ["check_image", "read_image", "write_image"]
 
 #: Formats that are one file each: a pair (.mhd and .raw) could not be renamed into place at once.
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -26,31 +26,35 @@ _MODALITY = "0008|0060"
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 
-def read_image(path: str | Path, *, series: str | None = None) -> sitk.Image:
-    """Read a head-and-neck CT and check it with `check_ct`.
+def read_image(
+    path: str | Path, *, series: str | None = None, modality: str = "CT", whole_head: bool = True
+) -> sitk.Image:
+    """Read an image, as a rule a head-and-neck CT, and check it with `check_image`.
 
     Args:
         path: a file that SimpleITK reads (NIfTI, NRRD, MHA, multi-frame DICOM), or a folder in which, or below which,
-            there are the files of a DICOM series.
+            there are the files of a DICOM series. Without `whole_head` also one slice: DICOM, or PNG (pixels of 1 mm).
         series: which series of the folder to take, if it holds several: its SeriesInstanceUID, or its number ("1")
             in the list that the error gives.
+        modality: what it has to be, as `preprocessing.Input` has it.
+        whole_head: refuse what is too small to show a head, too.
 
     Returns:
         Three-dimensional scalar image, LPS, mm: int16 (values outside its range are clamped), or float32 if values
         are fractional. It carries no metadata, so nothing of the patient can leak from it into a result.
 
     Raises:
-        ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_ct` objects.
+        ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_image` objects.
     """
     path = Path(path).absolute()  # "." has no name to speak of
     with _quiet_itk():
         if path.is_dir():
-            image = read_dicom_folder(path, series)
+            image = read_dicom_folder(path, series, modality)
         elif series is not None:
             raise ImageError(f"A series can only be chosen in a DICOM folder, and {path.name!r} is none: leave it out.")
         else:
-            image = _read_file(path)
-        check_ct(image)
+            image = _read_file(path, modality, whole_head=whole_head)
+        check_image(image, modality, whole_head=whole_head)
         return _compact(image)
 
 
@@ -89,11 +93,11 @@ def _quiet_itk() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def _read_file(path: Path) -> sitk.Image:
+def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
     _check_there(path)
     reader = _opened(path)
     if reader.HasMetaDataKey(_MODALITY):
-        _check_dicom_file(path, reader)
+        _check_dicom_file(path, reader, modality, whole_head=whole_head)
     if is_nifti(reader):
         check_nifti_header(path, reader)
     size, dimension = reader.GetSize(), reader.GetDimension()
@@ -102,8 +106,11 @@ def _read_file(path: Path) -> sitk.Image:
             f"{path.name!r} has {dimension} dimensions ({' x '.join(map(str, size))}), so it is a time series or a "
             "stack of images: give one three-dimensional CT."
         )
-    check_kind(min(dimension, 3), reader.GetNumberOfComponents(), reader.GetPixelIDValue())
-    check_grid(size[:3], reader.GetSpacing()[:3], np.reshape(reader.GetDirection(), (dimension, -1))[:3, :3])
+    is_slice = dimension == 2 and not whole_head
+    check_kind(3 if is_slice else min(dimension, 3), reader.GetNumberOfComponents(), reader.GetPixelIDValue(), modality)
+    if not is_slice:
+        direction = np.reshape(reader.GetDirection(), (dimension, -1))[:3, :3]
+        check_grid(size[:3], reader.GetSpacing()[:3], direction, whole_head=whole_head)
     if math.prod(size) > MOST_VOXELS:
         raise ImageError(
             f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
@@ -120,7 +127,7 @@ def _read_file(path: Path) -> sitk.Image:
         raise ImageError(f"{path.name!r} is damaged or cut short: copy or export it again.") from error
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
-    return image
+    return sitk.JoinSeries(image) if is_slice else image
 
 
 def _check_there(path: Path) -> None:
@@ -154,11 +161,11 @@ def _opened(path: Path) -> sitk.ImageFileReader:
     return reader
 
 
-def _check_dicom_file(path: Path, reader: sitk.ImageFileReader) -> None:
+def _check_dicom_file(path: Path, reader: sitk.ImageFileReader, wanted: str, *, whole_head: bool) -> None:
     modality = reader.GetMetaData(_MODALITY).strip()
-    if modality != "CT":
-        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a CT.")
-    if math.prod(reader.GetSize()[2:]) == 1:
+    if wanted not in (modality, "OT"):
+        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a {wanted}.")
+    if whole_head and math.prod(reader.GetSize()[2:]) == 1:
         raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
 
 

@@ -1,4 +1,4 @@
-"""Class probabilities of a region: tiles, Gaussian blending, and the mirrored pass with the glands swapped back."""
+"""Class probabilities of a region: tiles, Gaussian blending, and the mirrored pass with the sides swapped back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from itertools import product
 import numpy as np
 
 from .engines import Engine
-from .structures import LEFT_PAROTID, RIGHT_PAROTID
 
 #: Share by which the tiles of a larger region overlap at least.
 OVERLAP = 0.5
@@ -20,7 +19,8 @@ def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
     """First voxels of the tiles along an axis: evenly spread, overlapping by at least `overlap` of their edge."""
     if length <= tile:
         return [0]
-    count = int(np.ceil((length - tile) / (tile * (1.0 - overlap)))) + 1
+    step = max(1.0, tile * (1.0 - overlap))
+    count = int(np.ceil((length - tile) / step)) + 1
     return [round(float(start)) for start in np.linspace(0, length - tile, count)]
 
 
@@ -47,7 +47,7 @@ def tiled_probabilities(
 
     Args:
         engine: the network.
-        image: normalised input, float32 (z, y, x).
+        image: normalised input, float32 (z, y, x, channels).
         tile: the network's tile (z, y, x).
         overlap: share by which neighbouring tiles overlap at least.
         empty_below: tiles without any value above this are background and are not run.
@@ -56,24 +56,25 @@ def tiled_probabilities(
     Returns:
         float32 (z, y, x, classes).
     """
-    shape = image.shape
+    shape = image.shape[:-1]
     # A region smaller than the tile is padded with the lowest value (air), equally on both sides.
     padding = [(max(0, t - n) // 2, max(0, t - n) - max(0, t - n) // 2) for n, t in zip(shape, tile, strict=True)]
-    padded = np.pad(image, padding, constant_values=-1.0)
-    starts = list(product(*(tile_starts(n, t, overlap) for n, t in zip(padded.shape, tile, strict=True))))
+    padded = np.pad(image, [*padding, (0, 0)], constant_values=-1.0)
+    size = padded.shape[:-1]
+    starts = list(product(*(tile_starts(n, t, overlap) for n, t in zip(size, tile, strict=True))))
     weight = blending_weight(tile)[..., np.newaxis]
     total: np.ndarray | None = None
-    weights = np.zeros((*padded.shape, 1), np.float32)
+    weights = np.zeros((*size, 1), np.float32)
     for done, start in enumerate(starts, start=1):
         window = tuple(slice(first, first + edge) for first, edge in zip(start, tile, strict=True))
         piece = padded[window]
         if empty_below is not None and piece.max() <= empty_below and total is not None:
-            probabilities = np.zeros((*piece.shape, total.shape[-1]), np.float32)
+            probabilities = np.zeros((*tile, total.shape[-1]), np.float32)
             probabilities[..., 0] = 1.0
         else:
-            probabilities = engine.probabilities(piece[..., np.newaxis])
+            probabilities = engine.probabilities(piece)
         if total is None:
-            total = np.zeros((*padded.shape, probabilities.shape[-1]), np.float32)
+            total = np.zeros((*size, probabilities.shape[-1]), np.float32)
         total[window] += weight * probabilities
         weights[window] += weight
         advance(done / len(starts))
@@ -83,16 +84,8 @@ def tiled_probabilities(
 
 
 def mirrored(array: np.ndarray) -> np.ndarray:
-    """The left-right mirror image: the x axis (third of (z, y, x, …)) reversed."""
+    """The left-right mirror image: the x axis (third of (z, y, x, …)) reversed; its labels have to be swapped, too."""
     return array[:, :, ::-1]
-
-
-def swapped(probabilities: np.ndarray) -> np.ndarray:
-    """The channels of the right and the left gland exchanged; (z, y, x, classes)."""
-    order = list(range(probabilities.shape[-1]))
-    right, left = RIGHT_PAROTID.label, LEFT_PAROTID.label
-    order[right], order[left] = left, right
-    return probabilities[..., order]
 
 
 def region_probabilities(
@@ -100,29 +93,30 @@ def region_probabilities(
     image: np.ndarray,
     tile: Sequence[int],
     *,
-    mirror: bool = True,
+    mirror: Sequence[int] | None,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
     """Class probabilities of a region, averaged over the image and its mirror image.
 
     With `mirror` the result g obeys g(flip(x)) = swap(flip(g(x))) exactly, for any network: the mirrored pass covers
-    the whole region, and the glands change places with the image.
+    the whole region, and the sides change places with the image.
 
     Args:
         engine: the network.
-        image: normalised input, float32 (z, y, x); x rises to the patient's left.
+        image: normalised input, float32 (z, y, x, channels); x rises to the patient's left.
         tile: the network's tile (z, y, x).
-        mirror: whether the mirrored pass is run.
+        mirror: the label that each label becomes in a mirror image (`structures.mirrored_labels`); None for no
+            mirrored pass.
         advance: called with the finished fraction, 0..1.
 
     Returns:
         float32 (z, y, x, classes).
     """
-    passes = 2 if mirror else 1
+    passes = 1 if mirror is None else 2
     straight = tiled_probabilities(engine, image, tile, advance=lambda f: advance(f / passes))
-    if not mirror:
+    if mirror is None:
         return straight
     flipped = tiled_probabilities(
         engine, np.ascontiguousarray(mirrored(image)), tile, advance=lambda f: advance((1.0 + f) / 2.0)
     )
-    return (straight + swapped(mirrored(flipped))) / 2.0
+    return (straight + mirrored(flipped)[..., list(mirror)]) / 2.0

@@ -68,7 +68,7 @@ def locate(
         ImageError: there is no parotid gland in the scan.
     """
     hounsfield, grid = sample_whole(image, spec.preprocessing.spacing)
-    normalised = spec.preprocessing.normalise(hounsfield)
+    normalised = spec.preprocessing.normalise([hounsfield], spec.preprocessing.limits([image]))
     probabilities = tiled_probabilities(
         engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, advance=advance
     )
@@ -81,6 +81,13 @@ def locate(
     if right is None and left is None:
         raise ImageError("No parotid gland was found in the scan: give a CT that shows the head and neck.")
     return Location(right.centroid if right else None, left.centroid if left else None)
+
+
+def whole_scan(image: sitk.Image, spec: NetworkSpec) -> Grid:
+    """The grid over the whole scan, at least one tile, on which a network without a locator works."""
+    grid = Grid.covering(image, spec.preprocessing.spacing)
+    size = [max(edge, least) for edge, least in zip(grid.shape, spec.tile, strict=True)]
+    return Grid.centred(grid.centre.tolist(), spec.preprocessing.spacing, size)
 
 
 def region_around(location: Location, spec: NetworkSpec, widening: Sequence[float] = (0.0, 0.0, 0.0)) -> Grid:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from .errors import OutputError
 from .export import segmentation_suffix, write_json, write_segmentation
+from .preview import WINDOW
 from .segmentation import Segmentation
 
 
@@ -26,12 +27,15 @@ class Outputs:
     report: Path | None
 
     @classmethod
-    def plan(cls, output: Path, *, preview: Path | None, report: Path | None, draw: bool = True) -> Outputs:
+    def plan(
+        cls, output: Path, *, preview: Path | None, report: Path | None, draw: bool = True, stem: str = "parotids"
+    ) -> Outputs:
         """Decide the paths.
 
         Args:
             output: a file whose suffix names a format: the picture goes beside it, a report only where asked for;
                 or a folder: it gets parotids.seg.nrrd, parotids.png and report.json.
+            stem: takes the place of "parotids" in these names.
             preview, report: paths that were asked for.
             draw: whether a picture is wanted at all.
 
@@ -43,8 +47,8 @@ class Outputs:
             labels = output
             preview = preview or output.with_name(output.name[: -len(suffix)] + ".png")
         else:
-            labels = output / "parotids.seg.nrrd"
-            preview = preview or output / "parotids.png"
+            labels = output / f"{stem}.seg.nrrd"
+            preview = preview or output / f"{stem}.png"
             report = report or output / "report.json"
         planned = cls(labels, preview if draw else None, report)
         if planned.preview and planned.preview.suffix.lower() != ".png":
@@ -62,11 +66,12 @@ class Outputs:
         """All wanted paths."""
         return [path for path in (self.labels, self.preview, self.report) if path is not None]
 
-    def write(self, image: sitk.Image, result: Segmentation) -> None:
+    def write(self, image: sitk.Image, result: Segmentation, *, window: tuple[float, float] = WINDOW) -> None:
         """Write all files; if one fails, or the run is ended, none stays, nor a folder made for them.
 
         Args:
             image: the scan, for the picture.
+            window: its values that are black and white there.
             result: its segmentation; the time of writing is added to its timings.
 
         Raises:
@@ -74,11 +79,11 @@ class Outputs:
         """
         started = time.perf_counter()
         with _staged(self.paths) as staged:
-            write_segmentation(result.labels, staged[self.labels])
+            write_segmentation(result.labels, staged[self.labels], structures=result.structures)
             if self.preview:
                 from .preview import draw_preview
 
-                draw_preview(image, result.labels, staged[self.preview])
+                draw_preview(image, result.labels, staged[self.preview], structures=result.structures, window=window)
             result.timings["write"] = time.perf_counter() - started
             if self.report:
                 write_json(result.report(), staged[self.report])

@@ -1,14 +1,15 @@
-"""From probabilities on the scan's own voxels to one piece per gland, on its own side."""
+"""From probabilities on the scan's own voxels to labels; of the parotid glands one piece each, on its own side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from .anatomy import choose_pair, pieces
-from .structures import PAROTIDS
+from .structures import PAROTIDS, Structure
 from .surfaces import joint_bounding_box
 
 #: Specks below this are no candidates for a gland.
@@ -16,13 +17,13 @@ LEAST_ML = 0.5
 
 
 @dataclass(frozen=True)
-class Glands:
-    """The chosen pieces.
+class Contours:
+    """What was drawn.
 
     Attributes:
-        labels: uint8 (z, y, x), 0, 1 (right), 2 (left).
-        confidence: mean probability inside each gland that was found, by label.
-        dropped_ml: volume of the pieces that were taken away from each gland, by label.
+        labels: uint8 (z, y, x), 0 and the labels of the structures.
+        confidence: mean probability inside each structure that was found, by label.
+        dropped_ml: volume of the pieces that were taken away from each structure, by label.
     """
 
     labels: np.ndarray
@@ -30,7 +31,24 @@ class Glands:
     dropped_ml: dict[int, float]
 
 
-def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Glands:
+def contours_from(probabilities: np.ndarray, geometry: sitk.Image, structures: Sequence[Structure]) -> Contours:
+    """Label the voxels: of the parotid glands as `glands_from`, of anything else the likeliest structure.
+
+    Args:
+        probabilities: float32 (z, y, x, structures); the background has the rest.
+        geometry: an image on the same voxels; only its geometry is used.
+        structures: what the last axis holds.
+    """
+    if tuple(structures) == PAROTIDS:
+        return glands_from(probabilities, geometry)
+    likeliest = probabilities.argmax(axis=-1)
+    highest = np.take_along_axis(probabilities, likeliest[..., np.newaxis], axis=-1)[..., 0]
+    labels = np.where(highest > 1.0 - probabilities.sum(axis=-1), likeliest + 1, 0).astype(np.uint8)
+    found = [s.label for s in structures if (labels == s.label).any()]
+    return Contours(labels, {label: float(highest[labels == label].mean()) for label in found}, {})
+
+
+def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Contours:
     """Label the voxels, and keep one piece per gland: the two that lie like a pair.
 
     Args:
@@ -58,7 +76,7 @@ def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Glands:
             free = labels[box] == 0
             labels[box][(sitk.GetArrayViewFromImage(filled) > 0) & free] = structure.label
             confidence[structure.label] = float(probabilities[..., channel][kept].mean())
-    return Glands(labels, confidence, dropped)
+    return Contours(labels, confidence, dropped)
 
 
 def touched_axes(labels: np.ndarray) -> tuple[bool, bool, bool]:

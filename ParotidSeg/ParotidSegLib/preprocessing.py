@@ -8,6 +8,7 @@ one small frozen dataclass that a bundle stores.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,71 @@ import numpy as np
 import SimpleITK as sitk
 
 AIR_HU = -1024.0
+#: What an input can be: DICOM's codes; "OT" is any other.
+MODALITIES = ("CT", "PT", "MR", "OT")
+#: No image of a patient is sampled finer or coarser than this, in mm.
+FINEST_MM, COARSEST_MM = 0.2, 20.0
 #: Full width at half maximum of a Gaussian, in standard deviations.
 _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 #: Below this many voxels a Gaussian changes nothing that interpolation does not blur anyway.
 _SMALLEST_SIGMA = 0.2
+
+
+@dataclass(frozen=True)
+class Input:
+    """One image that a network takes.
+
+    Attributes:
+        name: what the image is called in a data set and on the command line.
+        modality: as DICOM codes it: "CT" (values are HU), "PT", "MR", or "OT" for anything else.
+    """
+
+    name: str = "ct"
+    modality: str = "CT"
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not '{self.modality}'")
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,32}", self.name):
+            raise ValueError(f"name must be made of letters and digits, not '{self.name}'")
+
+    @property
+    def outside(self) -> float:
+        """Value beyond the edges of the image: air in CT, nothing elsewhere."""
+        return AIR_HU if self.modality == "CT" else 0.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of what a network sees.
+
+    Attributes:
+        window: lowest and highest value; mapped to -1 and 1, values outside are clipped.
+        unit: "value" (HU in CT), or "sd": standard deviations from the mean of the image's voxels that are not zero.
+        input: index of the image that the channel is made from.
+    """
+
+    window: tuple[float, float] = (-200.0, 300.0)
+    unit: str = "value"
+    input: int = 0
+
+    def __post_init__(self) -> None:
+        # Written so that NaN fails too.
+        if not -math.inf < self.window[0] < self.window[1] < math.inf:
+            raise ValueError("window must rise")
+        if self.unit not in ("value", "sd"):
+            raise ValueError("unit must be 'value' or 'sd'")
+
+    def limits(self, image: sitk.Image) -> tuple[float, float]:
+        """The window in the values of the whole image."""
+        if self.unit == "value":
+            return self.window
+        values = sitk.GetArrayViewFromImage(image)
+        values = values[values != 0]
+        if not values.size:
+            return self.window
+        mean, sd = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)) or 1.0
+        return mean + self.window[0] * sd, mean + self.window[1] * sd
 
 
 @dataclass(frozen=True)
@@ -27,16 +89,44 @@ class Preprocessing:
 
     Attributes:
         spacing: edge of a voxel in mm, (z, y, x).
-        window: lowest and highest HU; mapped to -1 and 1, values outside are clipped.
+        channels: what it sees.
+        inputs: the images that it takes; results lie on the grid of the first.
     """
 
     spacing: tuple[float, float, float]
-    window: tuple[float, float] = (-200.0, 300.0)
+    channels: tuple[Channel, ...] = (Channel(),)
+    inputs: tuple[Input, ...] = (Input(),)
 
-    def normalise(self, hounsfield: np.ndarray) -> np.ndarray:
-        """HU, any shape, to float32 in -1..1."""
-        low, high = self.window
-        return ((np.clip(hounsfield, low, high) - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
+    def __post_init__(self) -> None:
+        if not all(FINEST_MM <= edge <= COARSEST_MM for edge in self.spacing):
+            raise ValueError(f"spacing must lie between {FINEST_MM:g} and {COARSEST_MM:g} mm")
+        if not self.channels or not self.inputs:
+            raise ValueError("channels and inputs must not be empty")
+        if not all(0 <= channel.input < len(self.inputs) for channel in self.channels):
+            raise ValueError(f"channels must take an input from 0 to {len(self.inputs) - 1}")
+        if len({i.name for i in self.inputs}) != len(self.inputs):
+            raise ValueError("inputs must have names of their own")
+
+    def limits(self, images: Sequence[sitk.Image]) -> list[tuple[float, float]]:
+        """The window of each channel in the values of its whole image."""
+        return [channel.limits(images[channel.input]) for channel in self.channels]
+
+    def normalise(self, sampled: Sequence[np.ndarray], limits: Sequence[tuple[float, float]]) -> np.ndarray:
+        """The network's input, float32 (..., channels) in -1..1, from the values of each image and `limits`."""
+        return np.clip(self.scale(sampled, limits), -1.0, 1.0)
+
+    def scale(self, sampled: Sequence[np.ndarray], limits: Sequence[tuple[float, float]]) -> np.ndarray:
+        """As `normalise`, but not clipped."""
+        scaled = [
+            (sampled[channel.input] - low) * (2.0 / (high - low)) - 1.0
+            for channel, (low, high) in zip(self.channels, limits, strict=True)
+        ]
+        return np.stack(scaled, axis=-1).astype(np.float32)
+
+    def sample_region(self, images: Sequence[sitk.Image], grid: Grid) -> np.ndarray:
+        """The network's input on the grid, float32 (z, y, x, channels)."""
+        sampled = [sample_region(image, grid, outside=i.outside) for image, i in zip(images, self.inputs, strict=True)]
+        return self.normalise(sampled, self.limits(images))
 
 
 @dataclass(frozen=True)
@@ -191,13 +281,13 @@ def sample(
     return sitk.GetArrayFromImage(resampled)
 
 
-def sample_region(image: sitk.Image, grid: Grid) -> np.ndarray:
-    """HU of the image on the grid, float32 (z, y, x): only the part of the scan under the grid is smoothed and read."""
+def sample_region(image: sitk.Image, grid: Grid, *, outside: float = AIR_HU) -> np.ndarray:
+    """Values of the image on the grid, float32 (z, y, x): only the part under the grid is smoothed and read."""
     margin = [3.0 * max(grid.spacing)] * 3
     box = box_around(image, grid.corners, margin)
     if box is None:
-        return np.full(grid.shape, AIR_HU, np.float32)
-    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing))), grid)
+        return np.full(grid.shape, outside, np.float32)
+    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing))), grid, outside=outside)
 
 
 def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box] | None:

@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from .atomic import atomic_path
 from .errors import OutputError
 from .preprocessing import physical_bounds
-from .structures import PAROTIDS, Structure
+from .structures import PAROTID_GLAND, PAROTIDS, Structure
 from .views import (
     AXIAL,
     BACKGROUND,
@@ -62,6 +62,8 @@ _QUIET_TEXT, _WARNING = "#9aa7b4", "#ff8a80"
 #: Left edge of the side bar in pixels, and how many characters of a title it holds.
 _SIDEBAR = 1116
 _TITLE_WIDTH = 26
+#: Where the legend ends at the latest, in pixels from the top.
+_LEGEND_END = 930
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,23 @@ class _Panel:
     view: View
 
 
-def draw_preview(image: sitk.Image, labels: sitk.Image, path: str | Path, *, title: str = "") -> Path:
+def draw_preview(
+    image: sitk.Image,
+    labels: sitk.Image,
+    path: str | Path,
+    *,
+    structures: Sequence[Structure] = PAROTIDS,
+    window: tuple[float, float] = WINDOW,
+    title: str = "",
+) -> Path:
     """Draw a PNG of 1600 x 1100 pixels that shows where the contours lie.
 
     Args:
-        image: 3D CT in HU.
-        labels: integer label map; 1 is the right, 2 the left gland; either may be empty.
+        image: 3D image, as a rule CT in HU.
+        labels: integer label map on the same grid; any structure may be empty.
         path: the .png to write.
+        structures: what the labels mean.
+        window: the values that are black and white.
         title: printed at the top of the side bar.
 
     Returns:
@@ -103,8 +115,9 @@ def draw_preview(image: sitk.Image, labels: sitk.Image, path: str | Path, *, tit
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise OutputError(f"A preview cannot be written as '{target.name}': let the name end with .png.")
-    glands = [gland for structure in PAROTIDS if (gland := _gland(labels, structure)) is not None]
-    figure = _figure(image, glands, _panels(image, glands), title)
+    glands = [gland for structure in structures if (gland := _gland(labels, structure)) is not None]
+    figure = _figure(image, glands, _panels(image, glands), window)
+    _draw_sidebar(figure, glands, structures, window, title)
     with atomic_path(target) as temporary:
         figure.savefig(temporary, dpi=_DPI, facecolor=BACKGROUND, metadata={"Software": "ParotidSeg"})
     return target
@@ -157,24 +170,25 @@ def _panels(image: sitk.Image, glands: Sequence[_Gland]) -> list[_Panel]:
 def _middle(glands: Sequence[_Gland]) -> np.ndarray:
     """Middle between both glands (x, y, z); with one gland, where it would lie if the other were there."""
     middle = np.mean([gland.centroid for gland in glands], axis=0)
-    if len(glands) == 1:
+    if len(glands) == 1 and glands[0].structure.type == PAROTID_GLAND:
         towards_left = 1.0 if glands[0].structure.side == "right" else -1.0
         middle[0] += towards_left * _GLAND_DISTANCE / 2.0
     return middle
 
 
-def _figure(image: sitk.Image, glands: Sequence[_Gland], panels: Sequence[_Panel], title: str) -> Figure:
+def _figure(
+    image: sitk.Image, glands: Sequence[_Gland], panels: Sequence[_Panel], window: tuple[float, float]
+) -> Figure:
     width, height = SIZE
     figure = new_figure(width, height, dpi=_DPI)
     for panel in panels:
         left, top, across, down = PANELS[panel.name]
         axes = figure.add_axes((left / width, 1.0 - (top + down) / height, across / width, down / height))
-        draw_view(axes, image, panel.view)
+        draw_view(axes, image, panel.view, window)
         for gland in glands:
             draw_contour(axes, gland.mask, panel.view, gland.structure.colour)
         if panel.view.normal == CORONAL:
             _draw_levels(axes, panel.view, [p.view.centre[2] for p in panels if p.view.normal == AXIAL])
-    _draw_sidebar(figure, glands, title)
     return figure
 
 
@@ -186,27 +200,35 @@ def _draw_levels(axes: Axes, view: View, heights: Sequence[float]) -> None:
         outline(axes.text(to_x, z, str(number), color=INK, size=10, ha="right", va="bottom"))
 
 
-def _draw_sidebar(figure: Figure, glands: Sequence[_Gland], title: str) -> None:
+def _draw_sidebar(
+    figure: Figure,
+    glands: Sequence[_Gland],
+    structures: Sequence[Structure],
+    window: tuple[float, float],
+    title: str,
+) -> None:
     top = 56
     for line in textwrap.wrap(title, _TITLE_WIDTH, max_lines=4, placeholder=" …"):
         _note(figure, top, line, size=17, color=INK, weight="bold")
         top += 34
     top += 24
     found = {gland.structure.label: gland for gland in glands}
-    for structure in PAROTIDS:
-        _draw_legend_entry(figure, top, structure, found.get(structure.label))
-        top += 120
+    # Twelve organs fit as well as two glands.
+    step = min(120, (_LEGEND_END - top) // len(structures))
+    for structure in structures:
+        _draw_legend_entry(figure, top, structure, found.get(structure.label), step)
+        top += step
     notes = [
         "The patient's right is at the left of each view.",
         "Axial views are seen from the feet.",
-        f"Window {signed(WINDOW[0])[:-2]} to {signed(WINDOW[1])[:-2]} HU",
+        f"Window {signed(window[0])[:-2]} to {signed(window[1])[:-2]}{' HU' if window == WINDOW else ''}",
         "Positions in DICOM patient coordinates",
     ]
     for line, place in zip(notes, (968, 996, 1034, 1062), strict=True):
         _note(figure, place, line, size=11, color=_QUIET_TEXT)
 
 
-def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _Gland | None) -> None:
+def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _Gland | None, step: int) -> None:
     from matplotlib.lines import Line2D
 
     width, height = SIZE
@@ -215,9 +237,12 @@ def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _G
     figure.add_artist(Line2D(across, up, color=colour, linewidth=5, transform=figure.transFigure))
     _note(figure, top, structure.name, size=16, color=INK, indent=64)
     if gland:
-        _note(figure, top + 42, f"{gland.volume_ml:.1f} mL", size=22, color=INK, indent=64)
+        below, size, text, colour_of_text = 42, 22, f"{gland.volume_ml:.1f} mL", INK
     else:
-        _note(figure, top + 42, "empty: no voxel has this label", size=14, color=_WARNING, indent=64)
+        below, size, text, colour_of_text = 42, 14, "empty: no voxel has this label", _WARNING
+    if step < 2 * below:
+        below, size = step // 2, 11
+    _note(figure, top + below, text, size=size, color=colour_of_text, indent=64)
 
 
 def _note(figure: Figure, top: int, line: str, *, indent: int = 0, **style: Any) -> None:

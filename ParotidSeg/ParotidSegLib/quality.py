@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from .anatomy import LARGEST_DISTANCE_MM, LARGEST_OFFSET_MM, SMALLEST_DISTANCE_MM, plausible_pair
-from .postprocessing import Glands
+from .postprocessing import Contours
 from .preprocessing import Box
 from .structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID, Structure
 
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a gland: volume in mL, mean HU, middle (x, y, z in mm, LPS), mean probability."""
+    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS), mean probability."""
 
     volume_ml: float
     mean_hu: float
@@ -51,13 +51,15 @@ class Measurement:
     confidence: float
 
 
-def measure(glands: Glands, box: Box, image: sitk.Image) -> dict[str, Measurement]:
-    """Measure each gland that was found, by structure key."""
+def measure(
+    contours: Contours, box: Box, image: sitk.Image, structures: Sequence[Structure] = PAROTIDS
+) -> dict[str, Measurement]:
+    """Measure each structure that was found, by its key."""
     hounsfield = sitk.GetArrayViewFromImage(image)[box.slices]
     voxel_ml = float(np.prod(image.GetSpacing())) / 1000.0
     measurements = {}
-    for structure in PAROTIDS:
-        inside = glands.labels == structure.label
+    for structure in structures:
+        inside = contours.labels == structure.label
         if not inside.any():
             continue
         index = np.argwhere(inside)[:, ::-1].mean(axis=0) + np.array(box.index)
@@ -65,20 +67,20 @@ def measure(glands: Glands, box: Box, image: sitk.Image) -> dict[str, Measuremen
             volume_ml=float(inside.sum()) * voxel_ml,
             mean_hu=float(hounsfield[inside].mean()),
             centroid=tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist())),
-            confidence=glands.confidence[structure.label],
+            confidence=contours.confidence[structure.label],
         )
     return measurements
 
 
 def inspect(
-    glands: Glands,
+    glands: Contours,
     box: Box,
     image: sitk.Image,
     measurements: Mapping[str, Measurement],
     *,
     cut_by_region: bool = False,
 ) -> list[Finding]:
-    """All findings of a result, errors first.
+    """All findings of a result for the parotid glands, errors first.
 
     Args:
         glands: the labels in a box of the scan.
@@ -105,7 +107,7 @@ def inspect(
 
 
 def _inspect_gland(
-    structure: Structure, measurement: Measurement, glands: Glands, box: Box, image: sitk.Image
+    structure: Structure, measurement: Measurement, glands: Contours, box: Box, image: sitk.Image
 ) -> list[Finding]:
     name, key, point = f"The {structure.name.lower()}", structure.key, measurement.centroid
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,13 +16,14 @@ import SimpleITK as sitk
 
 from .bundle import Bundle, load_bundle
 from .engines import Engine, open_engine
-from .images import check_ct
+from .errors import ImageError
+from .images import check_image
 from .inference import region_probabilities
-from .localization import Location, locate, region_around
-from .postprocessing import Glands, glands_from, touched_axes
-from .preprocessing import Box, Grid, sample_back, sample_region
+from .localization import Location, locate, region_around, whole_scan
+from .postprocessing import Contours, contours_from, touched_axes
+from .preprocessing import Box, Grid, sample_back
 from .quality import Finding, Measurement, inspect, measure
-from .structures import PAROTIDS
+from .structures import PAROTIDS, Structure, mirrored_labels
 from .version import __version__
 
 #: progress(stage, finished fraction of the whole, what is being done)
@@ -42,12 +43,12 @@ class Model:
 
     Attributes:
         bundle: the verified bundle.
-        locator, segmenter: its opened networks.
+        locator, segmenter: its opened networks; no locator if the segmenter looks at the whole scan.
         loading_seconds: how long that took.
     """
 
     bundle: Bundle
-    locator: Engine
+    locator: Engine | None
     segmenter: Engine
     loading_seconds: float
 
@@ -64,7 +65,7 @@ def open_model(bundle: str | Path | Bundle = "parotid-ct", *, engine: str = "aut
     """
     started = time.perf_counter()
     verified = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    locator = open_engine(verified, verified.locator, engine)
+    locator = open_engine(verified, verified.locator, engine) if verified.locator else None
     segmenter = open_engine(verified, verified.segmenter, engine)
     return Model(verified, locator, segmenter, time.perf_counter() - started)
 
@@ -74,11 +75,13 @@ class Segmentation:
     """A result.
 
     Attributes:
-        labels: uint8 on the exact grid of the scan; 0, 1 right, 2 left parotid (the patient's sides).
-        measurements: volume, mean HU, middle and confidence, by structure key; a gland that was not found is absent.
+        labels: uint8 on the exact grid of the scan; 0, 1 right, 2 left parotid (the patient's sides), or the labels of
+            other structures.
+        measurements: volume, mean HU, middle and confidence, by structure key; what was not found is absent.
         findings: what a reviewer should see, errors first.
         timings: seconds by stage.
         provenance: bundle, engine, versions and options; nothing of the patient.
+        structures: what was looked for; as a rule the parotid glands.
     """
 
     labels: sitk.Image
@@ -86,10 +89,11 @@ class Segmentation:
     findings: list[Finding]
     timings: dict[str, float]
     provenance: dict[str, Any]
+    structures: tuple[Structure, ...] = PAROTIDS
 
     @property
     def volumes_ml(self) -> dict[str, float]:
-        """Volume of each gland that was found, in mL, by structure key."""
+        """Volume of each structure that was found, in mL, by its key."""
         return {key: measurement.volume_ml for key, measurement in self.measurements.items()}
 
     def report(self) -> dict[str, Any]:
@@ -118,85 +122,118 @@ class _Stopwatch:
 
 
 def segment(
-    image: sitk.Image,
+    image: sitk.Image | Sequence[sitk.Image],
     model: Model | str | Path | Bundle = "parotid-ct",
     *,
     mirror: bool = True,
     progress: Progress = no_progress,
 ) -> Segmentation:
-    """Segment the right and the left parotid gland in a CT.
+    """Segment the right and the left parotid gland in a CT, or what else the model is for.
 
     Args:
-        image: CT in HU, three-dimensional, any orientation and spacing.
+        image: CT in HU, three-dimensional, any orientation and spacing. For a model that takes several images, all of
+            them in its order, in one patient space; each may have a grid of its own.
         model: an opened model, or what `open_model` takes.
-        mirror: also run the mirror image with the sides swapped back, and average; slower, a little better.
+        mirror: also run the mirror image with the sides swapped back, and average; slower, a little better. Left out
+            for a model that did not learn from mirror images.
         progress: called as the work goes on.
 
     Returns:
-        The Segmentation, on the scan's own grid.
+        The Segmentation, on the grid of the (first) image.
 
     Raises:
-        ImageError: the image is no CT that can be segmented, or no gland is in it.
+        ImageError: the image is no CT that can be segmented, no gland is in it, or there are too few or many images.
         BundleError, EngineError: see `open_model`.
     """
     watch = _Stopwatch()
-    progress("check", 0.10, "Checking the scan")
-    with watch.stage("check"):
-        check_ct(image)
+    images = [image] if isinstance(image, sitk.Image) else list(image)
     if not isinstance(model, Model):
-        progress("load", 0.12, "Loading the model")
+        progress("load", 0.08, "Loading the model")
         model = open_model(model)
         watch.seconds["load"] = model.loading_seconds
-    progress("locate", 0.15, "Looking for the glands")
-    with watch.stage("locate"):
-        location = locate(
-            image,
-            model.locator,
-            model.bundle.locator,
-            advance=lambda fraction: progress("locate", 0.15 + 0.25 * fraction, "Looking for the glands"),
-        )
+    progress("check", 0.10, "Checking the scan")
+    with watch.stage("check"):
+        _check(images, model.bundle)
+    scan, structures = images[0], model.bundle.structures
+    mirror = mirror and model.bundle.segmenter.mirror
+    location = _locate(scan, model, watch, progress)
     probabilities, grid, widenings, cut = _segment_region(
-        image, location, model, mirror=mirror, watch=watch, progress=progress
+        images, location, model, mirror=mirror, watch=watch, progress=progress
     )
     progress("restore", 0.85, "Carrying the contours to the scan")
     with watch.stage("restore"):
-        glands, box = _restore(probabilities[..., 1:], grid, image)
-        labels = _full_labels(glands, box, image)
+        contours, box = _restore(probabilities[..., 1:], grid, scan, structures)
+        labels = _full_labels(contours, box, scan)
     progress("quality", 0.95, "Checking the result")
     with watch.stage("quality"):
-        measurements = measure(glands, box, image)
-        findings = inspect(glands, box, image, measurements, cut_by_region=cut)
+        measurements = measure(contours, box, scan, structures)
+        findings = []
+        if structures == PAROTIDS:  # of nothing else it is known what is usual
+            findings = inspect(contours, box, scan, measurements, cut_by_region=cut)
     progress("done", 1.0, "Done")
-    options = {"mirror": mirror, "widenings": widenings}
-    return Segmentation(labels, measurements, findings, watch.seconds, _provenance(model, image, options))
+    provenance = _provenance(model, scan, {"mirror": mirror, "widenings": widenings})
+    return Segmentation(labels, measurements, findings, watch.seconds, provenance, structures)
+
+
+def _check(images: Sequence[sitk.Image], bundle: Bundle) -> None:
+    inputs = bundle.segmenter.preprocessing.inputs
+    if len(images) != len(inputs):
+        names = ", ".join(i.name for i in inputs)
+        raise ImageError(f"The model '{bundle.name}' takes {len(inputs)} image(s) ({names}), not {len(images)}.")
+    for image, wanted in zip(images, inputs, strict=True):
+        check_image(image, wanted.modality, whole_head=bundle.needs_whole_head)
+
+
+def _locate(scan: sitk.Image, model: Model, watch: _Stopwatch, progress: Progress) -> Location | None:
+    """Where the glands are; None for a model without a locator."""
+    if model.locator is None or model.bundle.locator is None:
+        return None
+    message = "Looking for the glands"
+    progress("locate", 0.15, message)
+    with watch.stage("locate"):
+        return locate(
+            scan,
+            model.locator,
+            model.bundle.locator,
+            advance=lambda fraction: progress("locate", 0.15 + 0.25 * fraction, message),
+        )
 
 
 def _segment_region(
-    image: sitk.Image, location: Location, model: Model, *, mirror: bool, watch: _Stopwatch, progress: Progress
+    images: Sequence[sitk.Image],
+    location: Location | None,
+    model: Model,
+    *,
+    mirror: bool,
+    watch: _Stopwatch,
+    progress: Progress,
 ) -> tuple[np.ndarray, Grid, int, bool]:
-    """Probabilities of the region around the glands, widened as often as a mask touches its border.
+    """Probabilities of the whole scan, or of the region around the glands, widened while a mask touches its border.
 
     Returns:
         Probabilities, their grid, how often it was widened, and whether a mask touches its border all the same.
     """
-    spec = model.bundle.segmenter
+    spec, structures = model.bundle.segmenter, model.bundle.structures
     widening = np.zeros(3)
     attempt = 0
     while True:
-        grid = region_around(location, spec, widening.tolist())
+        grid = region_around(location, spec, widening.tolist()) if location else whole_scan(images[0], spec)
         message = "Drawing the contours" if attempt == 0 else "Drawing the contours again, in a wider region"
         _advance_segment(progress, message, attempt, 0.0)
         with watch.stage("prepare"):
-            normalised = spec.preprocessing.normalise(sample_region(image, grid))
+            normalised = spec.preprocessing.sample_region(images, grid)
         with watch.stage("segment"):
             probabilities = region_probabilities(
                 model.segmenter,
                 normalised,
                 spec.tile,
-                mirror=mirror,
+                mirror=mirrored_labels(structures) if mirror else None,
                 advance=partial(_advance_segment, progress, message, attempt),
             )
-        labels = glands_from(probabilities[..., 1:], grid.image(normalised)).labels
+        if location is None:
+            return probabilities, grid, 0, False
+        geometry = grid.image(np.zeros(grid.shape, np.uint8))
+        labels = contours_from(probabilities[..., 1:], geometry, structures).labels
         touched = np.array(touched_axes(labels))
         if not touched.any() or attempt == MOST_WIDENINGS:
             return probabilities, grid, attempt, bool(touched.any())
@@ -210,24 +247,26 @@ def _advance_segment(progress: Progress, message: str, attempt: int, fraction: f
     progress("segment", 0.40 + 0.45 * done, message)
 
 
-def _restore(gland_probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[Glands, Box]:
-    carried = sample_back(gland_probabilities, grid, image)
+def _restore(
+    probabilities: np.ndarray, grid: Grid, image: sitk.Image, structures: Sequence[Structure]
+) -> tuple[Contours, Box]:
+    carried = sample_back(probabilities, grid, image)
     if carried is None:
         empty = Box((0, 0, 0), (1, 1, 1))
-        return Glands(np.zeros((1, 1, 1), np.uint8), {}, {s.label: 0.0 for s in PAROTIDS}), empty
+        return Contours(np.zeros((1, 1, 1), np.uint8), {}, {s.label: 0.0 for s in structures}), empty
     probabilities, box = carried
     geometry = sitk.Image(box.size, sitk.sitkUInt8)
     geometry.SetSpacing(image.GetSpacing())
     geometry.SetDirection(image.GetDirection())
     geometry.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
-    return glands_from(probabilities, geometry), box
+    return contours_from(probabilities, geometry, structures), box
 
 
-def _full_labels(glands: Glands, box: Box, image: sitk.Image) -> sitk.Image:
+def _full_labels(contours: Contours, box: Box, image: sitk.Image) -> sitk.Image:
     """The labels on the grid of the scan: allocated once, the box pasted in."""
     labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
     labels.CopyInformation(image)
-    return sitk.Paste(labels, sitk.GetImageFromArray(glands.labels), box.size, (0, 0, 0), box.index)
+    return sitk.Paste(labels, sitk.GetImageFromArray(contours.labels), box.size, (0, 0, 0), box.index)
 
 
 def _provenance(model: Model, image: sitk.Image, options: dict[str, Any]) -> dict[str, Any]:

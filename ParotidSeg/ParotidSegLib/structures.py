@@ -1,11 +1,12 @@
-"""The two structures: label value, names, SNOMED CT codes and colour of the right and the left parotid gland.
+"""Structures: label value, names, SNOMED CT codes and colour; and the two that this project is for, the parotid glands.
 
-Right and left are the patient's. Right is label 1 because the source method weighs its classes in the order
-background, right, left.
+Right and left are the patient's. The right gland is label 1 because the source method weighs its classes in the order
+background, right, left. A bundle for something else brings structures of its own, as data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,6 +19,9 @@ class CodedConcept:
     meaning: str
 
 
+RIGHT, LEFT = CodedConcept("SCT", "24028007", "Right"), CodedConcept("SCT", "7771000", "Left")
+
+
 @dataclass(frozen=True)
 class Structure:
     """One structure to segment.
@@ -26,19 +30,63 @@ class Structure:
         label: value in a label map.
         key: short identifier that is stable between versions (names of segments, keys in reports; AAPM TG-263 name).
         name: what a person reads.
-        side: "right" or "left", the patient's.
-        category, type, laterality: SNOMED CT codes.
-        colour: red, green and blue, 0..255 (Okabe and Ito's palette: told apart with any colour vision).
+        category, type: SNOMED CT codes.
+        colour: red, green and blue, 0..255.
+        side: "right" or "left", the patient's; empty if it has none.
+        laterality: SNOMED CT code of the side; None if it has none.
     """
 
     label: int
     key: str
     name: str
-    side: str
     category: CodedConcept
     type: CodedConcept
-    laterality: CodedConcept
     colour: tuple[int, int, int]
+    side: str = ""
+    laterality: CodedConcept | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.label <= 255:
+            raise ValueError(f"label must lie between 1 and 255, not {self.label}")
+        if not all(0 <= channel <= 255 for channel in self.colour):
+            raise ValueError("colour must lie between 0 and 255")
+        if self.laterality != {"": None, "right": RIGHT, "left": LEFT}.get(self.side, self.side):
+            raise ValueError("side must be 'right' or 'left' with the laterality of that side, or empty without one")
+
+
+def check_structures(structures: Sequence[Structure]) -> None:
+    """Refuse a list of structures that no network could give.
+
+    Raises:
+        ValueError: there is none, their labels are not 1, 2, 3 … in order, or two have one key.
+    """
+    if [structure.label for structure in structures] != list(range(1, len(structures) + 1)) or not structures:
+        raise ValueError("structures must have the labels 1, 2, 3 and so on, in order")
+    if len({structure.key for structure in structures}) != len(structures):
+        raise ValueError("structures must have keys of their own")
+
+
+def partner_of(structure: Structure, structures: Sequence[Structure]) -> Structure | None:
+    """The same structure on the other side; None if it has no side or the other is not among them."""
+    for other in structures:
+        if structure.side and other.side and other.side != structure.side and other.type == structure.type:
+            return other
+    return None
+
+
+def mirrored_labels(structures: Sequence[Structure]) -> tuple[int, ...]:
+    """The label that each label becomes in a mirror image, background first: (0, 2, 1) for the parotid glands.
+
+    Raises:
+        ValueError: a structure of one side has no partner, so that its mirror image has no label.
+    """
+    labels = [0]
+    for structure in structures:
+        partner = partner_of(structure, structures)
+        if structure.side and partner is None:
+            raise ValueError(f"structures lack the other side of '{structure.key}', which a mirror image needs")
+        labels.append(partner.label if partner else structure.label)
+    return tuple(labels)
 
 
 ANATOMICAL_STRUCTURE = CodedConcept("SCT", "123037004", "Anatomical Structure")
@@ -48,24 +96,24 @@ RIGHT_PAROTID = Structure(
     label=1,
     key="Parotid_R",
     name="Right parotid gland",
-    side="right",
     category=ANATOMICAL_STRUCTURE,
     type=PAROTID_GLAND,
-    laterality=CodedConcept("SCT", "24028007", "Right"),
     colour=(230, 159, 0),
+    side="right",
+    laterality=RIGHT,
 )
 LEFT_PAROTID = Structure(
     label=2,
     key="Parotid_L",
     name="Left parotid gland",
-    side="left",
     category=ANATOMICAL_STRUCTURE,
     type=PAROTID_GLAND,
-    laterality=CodedConcept("SCT", "7771000", "Left"),
     colour=(86, 180, 233),
+    side="left",
+    laterality=LEFT,
 )
 
-#: Both glands, in label order.
+#: Both glands, in label order; their colours are of Okabe and Ito's palette: told apart with any colour vision.
 PAROTIDS: tuple[Structure, ...] = (RIGHT_PAROTID, LEFT_PAROTID)
 
 

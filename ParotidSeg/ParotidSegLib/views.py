@@ -77,14 +77,14 @@ def new_figure(width: int, height: int, *, dpi: int = 100, background: str = BAC
     return figure
 
 
-def draw_view(axes: Axes, image: sitk.Image, view: View) -> None:
-    """The scan in soft-tissue window, with the letters of the patient's sides, the caption and a scale bar."""
+def draw_view(axes: Axes, image: sitk.Image, view: View, window: tuple[float, float] = WINDOW) -> None:
+    """The scan between the values that are black and white, with the letters of the patient's sides, the caption and a scale bar."""
     grid = view.grid
     x, y = grid.origin[0], grid.origin[view.vertical_axis]
     half = view.field / view.pixels / 2.0
     edges = (x - half, x - half + view.field, y - half, y - half + view.field)
     pixels = sample(image, grid).squeeze(axis=2 - view.normal)
-    axes.imshow(pixels, "gray", interpolation="nearest", vmin=WINDOW[0], vmax=WINDOW[1], origin="lower", extent=edges)
+    axes.imshow(pixels, "gray", interpolation="nearest", vmin=window[0], vmax=window[1], origin="lower", extent=edges)
     axes.set_xlim(edges[0], edges[1])
     # Anterior is up in an axial view (y grows towards the back), superior in a coronal one.
     axes.set_ylim(*((edges[3], edges[2]) if view.normal == AXIAL else (edges[2], edges[3])))

@@ -128,7 +128,7 @@ def read_patients(data: Path, fewest: int) -> list[Patient]:
     patients = []
     for case in cases:
         try:
-            images = [sitk.ReadImage(str(path)) for path in (folder.image_path(case), folder.mask_path(case))]
+            images = [sitk.ReadImage(str(path)) for path in (*folder.image_paths(case), folder.mask_path(case))]
         except RuntimeError as error:
             raise DataError(f"The case {case} cannot be read; replace its image or mask.") from error
         patients.append(prepare_patient(*images))

@@ -29,6 +29,7 @@ INTENDED_USE = (
     "for research. Not a medical device, not for use without review, not for other modalities, children, or patients "
     "after parotidectomy."
 )
+OTHER_USE = "Draft contours for review and correction by a trained person; for research. Not a medical device."
 
 
 def make_bundle(
@@ -37,13 +38,13 @@ def make_bundle(
     name: str,
     version: str,
     segmenter_run: Path,
-    locator_run: Path,
+    locator_run: Path | None,
     choice: str,
     training: Mapping[str, Any],
     description: str,
     licence: str = "MIT",
 ) -> Path:
-    """Write a bundle from a segmenter's and a locator's run folder.
+    """Write a bundle from a segmenter's and, for the parotid glands, a locator's run folder.
 
     Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO
     is installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads;
@@ -52,7 +53,8 @@ def make_bundle(
     Args:
         output: folder of the bundle.
         name, version, description, licence: of the bundle.
-        segmenter_run, locator_run: run folders of `trainer.fit`.
+        segmenter_run: run folder of `trainer.fit`.
+        locator_run: that of the network that finds the glands; None if the segmenter is to look at all of a scan.
         choice: which weights of the segmenter: "hybrid", "best_dice" or "last".
         training: what is said about the data.
 
@@ -69,17 +71,19 @@ def make_bundle(
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
             folder = Path(temporary) / output.name
             folder.mkdir()
-            networks = {}
+            segmenter = recipes.load(str(segmenter_run / "recipe.json"))
+            networks: dict[str, Any] = {"locator": None}
             for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
-                networks[role] = _export_network(folder, run, role, weights)
+                if run is not None:
+                    networks[role] = _export_network(folder, run, role, weights)
             data = {
                 "schema": SCHEMA,
                 "name": name,
                 "version": version,
                 "description": description,
-                "intended_use": INTENDED_USE,
+                "intended_use": INTENDED_USE if segmenter.structures == PAROTIDS else OTHER_USE,
                 "licence": licence,
-                "structures": [_json_ready(asdict(structure)) for structure in PAROTIDS],
+                "structures": [_json_ready(asdict(structure)) for structure in segmenter.structures],
                 **networks,
                 "training": {**training, "weights": choice, "epochs": _finished_epochs(segmenter_run)},
                 "validation": {},
@@ -121,7 +125,7 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
     if not source.is_file():
         raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
     recipe = recipes.load(str(run / "recipe.json"))
-    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_arguments)
     model.load_weights(source)
     model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
     stem = {"segmenter": "network", "locator": "locator"}[role]
@@ -137,9 +141,10 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
 def _describe(recipe: Recipe, weights: str) -> dict[str, Any]:
     return {
         "network": recipe.network,
-        "config": dict(recipe.network_config),
+        "config": recipe.network_arguments,
         "preprocessing": _json_ready(asdict(recipe.preprocessing)),
         "tile": list(recipe.tile),
+        "mirror": recipe.mirrors,
         "weights": weights,
         "recipe": recipe.name,
     }

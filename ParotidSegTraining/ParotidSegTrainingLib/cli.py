@@ -33,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
     bundle.add_argument("--segmenter", required=True, type=Path, help="run folder of the segmenting network")
-    bundle.add_argument("--locator", required=True, type=Path, help="run folder of the locator network")
+    bundle.add_argument(
+        "--locator", type=Path, help="run folder of the network that finds parotid glands (without: the whole scan)"
+    )
     bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
     bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")
     bundle.add_argument("--description", required=True, help="one sentence")
@@ -59,7 +61,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     from .trainer import fit
 
     recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
-    folder = DatasetFolder.open(arguments.data)
+    folder = DatasetFolder.open(arguments.data, recipe.preprocessing.inputs)
     fit(recipe, folder, arguments.run, start_from=arguments.start_from, report=say)
 
 

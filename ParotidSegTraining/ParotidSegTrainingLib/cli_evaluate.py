@@ -111,8 +111,8 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
     from .results import figures, table
 
     card = _read_card(arguments.card) if arguments.card else None
-    folder = DatasetFolder.open(arguments.data)
     model = open_model(arguments.bundle, engine=arguments.engine)
+    folder = DatasetFolder.open(arguments.data, model.bundle.segmenter.preprocessing.inputs)
     results = judge_model(
         model,
         folder,

@@ -13,7 +13,6 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.export import write_segmentation
-from ParotidSegLib.images import read_image
 from ParotidSegLib.metrics import NSD_TOLERANCES, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
 from ParotidSegLib.structures import PAROTIDS, Structure
@@ -34,7 +33,6 @@ def evaluate(
     exclude: Sequence[str] = (),
     mirror: bool = True,
     masks: Path | None = None,
-    structures: Sequence[Structure] = PAROTIDS,
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
     log: CaseLog | None = None,
     report: Callable[[str], None] = print,
@@ -46,7 +44,6 @@ def evaluate(
         folder, split, exclude: the cases.
         mirror: as in `segment`.
         masks: folder for the label maps that were made, or None.
-        structures: what is scored.
         nsd_tolerances: of the normalised surface Dice, mm.
         log: keeps the scores case by case; what it holds already is not done again.
         report: takes one line of text a case.
@@ -58,16 +55,18 @@ def evaluate(
         ParotidSegError: SciPy, which the results need, is missing.
     """
 
+    structures = model.bundle.structures
+
     def score(case: str) -> CaseScores:
-        image, reference = read_image(folder.image_path(case)), folder.read_mask(case)
+        images, reference = folder.read_images(case), folder.read_mask(case)
         try:
-            result = segment(image, model, mirror=mirror)
+            result = segment(images, model, mirror=mirror)
             labels, findings = result.labels, tuple(finding.code for finding in result.findings)
             seconds = sum(result.timings.values())
         except ImageError as error:
             # A scan in which nothing is found counts as missed glands; it is not left out.
             report(f"{case}: {error}")
-            labels, findings, seconds = _nothing(image), ("gland-missing",), math.nan
+            labels, findings, seconds = _nothing(images[0]), ("gland-missing",), math.nan
         if masks:
             write_segmentation(labels, masks / f"{case}.nii.gz", structures=structures)
         scores = compare_images(reference, labels, structures, nsd_tolerances=nsd_tolerances)
@@ -79,7 +78,7 @@ def evaluate(
     return _score_all(
         folder.cases(split, exclude),
         score,
-        files_of=lambda case: [folder.image_path(case), folder.mask_path(case)],
+        files_of=lambda case: [*folder.image_paths(case), folder.mask_path(case)],
         is_complete=is_complete,
         structures=structures,
         log=log,
@@ -160,7 +159,7 @@ def _score_all(
 def masks_of(folder: DatasetFolder, split: str, exclude: Sequence[str] = ()) -> MaskFolder:
     """The references of a split, as a folder of contours; DataError if no case is left."""
     files: dict[str, tuple[Path, ...]] = {case: (folder.mask_path(case),) for case in folder.cases(split, exclude)}
-    return MaskFolder(folder.root / "masks", files)
+    return MaskFolder(folder.root / "masks", files, folder.structures)
 
 
 def _nothing(image: sitk.Image) -> sitk.Image:

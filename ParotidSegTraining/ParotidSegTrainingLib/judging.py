@@ -8,7 +8,6 @@ from typing import Any
 
 from ParotidSegLib.metrics import NSD_TOLERANCES
 from ParotidSegLib.segmentation import Model
-from ParotidSegLib.structures import PAROTIDS
 from ParotidSegLib.version import __version__
 
 from .case_log import CaseLog
@@ -44,7 +43,7 @@ def judge_model(
     Raises:
         DataError, ImageError, OutputError, ParotidSegError: as `evaluate` and `write_results`.
     """
-    structures = PAROTIDS
+    structures = model.bundle.structures
     of_bundle = {name: getattr(model.bundle, name) for name in ("name", "version", "sha256")}
     settings = {
         "parotidseg": __version__,
@@ -61,7 +60,6 @@ def judge_model(
         exclude=exclude,
         mirror=mirror,
         masks=masks,
-        structures=structures,
         nsd_tolerances=nsd_tolerances,
         log=CaseLog.open(output / LOG, settings),
         report=report,
@@ -75,7 +73,7 @@ def judge_model(
         "split": split,
         "excluded": list(exclude),
     }
-    results = Results(tuple(rows), tuple(structures), {**described, **about})
+    results = Results(tuple(rows), structures, {**described, **about})
     write_results(results, output)
     return results
 

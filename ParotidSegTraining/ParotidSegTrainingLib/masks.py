@@ -167,6 +167,8 @@ def _read(path: Path) -> tuple[sitk.Image, np.ndarray]:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise DataError(f"The label map {path} is damaged or no image: copy or export it again.") from error
+    if image.GetDimension() == 2:  # a picture of one slice
+        image = sitk.JoinSeries(image)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise DataError(f"The label map {path} is no three-dimensional image of single labels: export it as one.")
     return image, sitk.GetArrayViewFromImage(image)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import math
-import typing
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import RecipeError
+from ParotidSegLib.fields import from_data
 from ParotidSegLib.preprocessing import Preprocessing
+from ParotidSegLib.structures import PAROTIDS, Structure, check_structures, mirrored_labels
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sampling:
     """Where training patches lie.
 
     Attributes:
-        anchor: "midpoint" (between the glands) or "voxel" (a random voxel of a random gland).
+        anchor: "midpoint" (between the structures) or "voxel" (a random voxel of a random structure).
         jitter: largest random shift of the patch from its anchor in mm, (z, y, x).
         foreground_share: share of the patches that have an anchor; the others lie anywhere in the scan.
     """
@@ -44,15 +44,22 @@ class Sampling:
 class Augmentation:
     """Ranges of the random transforms; zero switches one off.
 
+    Intensities are counted in half windows: of a channel's window of -200 to 300 HU, 0.1 is 25 HU.
+
     Attributes:
-        mirror: chance of a left-right mirror image; the two labels are swapped with it.
+        mirror: chance of a left-right mirror image; the labels of the two sides are swapped with it.
         rotation: largest rotation about each axis in degrees.
         scale: largest relative change of size, along each axis on its own.
         shear: largest shear, as a tangent.
-        gain: largest relative change of contrast about 0 HU.
-        offset: largest shift in HU.
-        noise: largest standard deviation of Gaussian noise in HU.
+        quarter_turns: turn the patient about the long axis by a random number of right angles.
+        elastic: largest displacement of the control points of a smooth random deformation, in mm.
+        gain: largest relative change of contrast about the middle of the window.
+        offset: largest shift of brightness.
+        tones: pairs of gain and offset of which one is drawn and applied, too; none for no such change.
+        gamma: largest logarithm of the exponent that is applied to the shown values, taken from 0 to 1.
+        noise: largest standard deviation of Gaussian noise.
         blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
+        anisotropy: largest factor by which the resolution along one random axis is lowered; below 1 for none.
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
     """
 
@@ -60,19 +67,25 @@ class Augmentation:
     rotation: float = 10.0
     scale: float = 0.1
     shear: float = 0.05
+    quarter_turns: bool = False
+    elastic: float = 0.0
     gain: float = 0.1
-    offset: float = 15.0
-    noise: float = 20.0
+    offset: float = 0.06
+    tones: tuple[tuple[float, float], ...] = ()
+    gamma: float = 0.0
+    noise: float = 0.08
     blur: float = 0.6
+    anisotropy: float = 0.0
     truncation: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("mirror", "truncation"):
             _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
-        for name in ("rotation", "scale", "shear", "gain", "offset", "noise", "blur"):
+        for name in ("rotation", "scale", "shear", "elastic", "gain", "offset", "gamma", "noise", "blur", "anisotropy"):
             _require(getattr(self, name) >= 0.0, f"augmentation.{name} must not be negative")
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")
         _require(self.gain < 1.0, "augmentation.gain must lie below 1")
+        _require(all(gain > 0.0 for gain, _ in self.tones), "the gains of augmentation.tones must be positive")
 
 
 @dataclass(frozen=True)
@@ -127,12 +140,13 @@ class Recipe:
         name: short name of the recipe.
         description: what it trains, in a sentence.
         network: name in the registry of networks.
-        network_config: keyword arguments of the network.
-        preprocessing: grid and intensity window.
-        tile: size of a patch in voxels, (z, y, x).
+        network_config: keyword arguments of the network; channels and classes follow from the data.
+        preprocessing: grid, images and channels.
+        tile: size of a patch in voxels, (z, y, x); a tile of one slice makes a two-dimensional network.
         loss: {"name": …, and its parameters}.
         sampling, augmentation, optimisation: see there.
         precision: "mixed_bfloat16", which "auto" stands for, or "float32".
+        structures: what it segments, in label order; the data set has to have the same.
         exclude: cases of the data set that are left out.
         seed: every random number of the run derives from it.
     """
@@ -148,6 +162,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimisation: Optimisation = field(default_factory=Optimisation)
     precision: str = "auto"
+    structures: tuple[Structure, ...] = PAROTIDS
     exclude: tuple[str, ...] = ()
     seed: int = 0
 
@@ -157,10 +172,29 @@ class Recipe:
         _require(min(self.tile) > 0, "tile must be positive")
         known = ("auto", "mixed_bfloat16", "float32")
         _require(self.precision in known, f"precision must be one of {', '.join(known)}")
-        _require(all(edge > 0 for edge in self.preprocessing.spacing), "preprocessing.spacing must be positive")
-        low, high = self.preprocessing.window
-        _require(low < high, "preprocessing.window must rise")
+        check_structures(self.structures)
+        if self.augmentation.mirror:
+            mirrored_labels(self.structures)
         _require(0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295")
+
+    @property
+    def network_arguments(self) -> dict[str, Any]:
+        """What the network is built with: its configuration, and the channels and classes that follow from the data."""
+        return {
+            "input_channels": len(self.preprocessing.channels),
+            "classes": 1 + len(self.structures),
+            **self.network_config,
+        }
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the network learns from mirror images, so that it may be asked about one."""
+        return self.augmentation.mirror > 0.0
+
+    @property
+    def needs_whole_head(self) -> bool:
+        """Whether it is for scans of a head, so that a few slices would not do."""
+        return self.structures == PAROTIDS
 
     def to_json(self) -> str:
         """The recipe as indented JSON."""
@@ -168,8 +202,9 @@ class Recipe:
 
 
 def _require(condition: bool, message: str) -> None:
+    """Raise a ValueError, which `from_fields` turns into the sentence that a user sees."""
     if not condition:
-        raise RecipeError(f"The recipe is not valid: {message}.")
+        raise ValueError(message)
 
 
 def names() -> list[str]:
@@ -202,55 +237,26 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
         data = json.loads(text)
     except ValueError as error:
         raise RecipeError(f"The recipe '{name_or_path}' is not valid JSON: {error}.") from error
-    _require(isinstance(data, dict), "the file must be a table of fields")
+    if not isinstance(data, dict):
+        raise RecipeError(f"The recipe '{name_or_path}' must be a table of fields.")
     for dotted, value in (overrides or {}).items():
         _override(data, dotted, value)
-    return from_dict(Recipe, data)
+    return from_fields(data)
+
+
+def from_fields(data: dict[str, Any]) -> Recipe:
+    """The recipe of these fields; a RecipeError names the one that is wrong."""
+    try:
+        return from_data(Recipe, data)
+    except ValueError as error:
+        raise RecipeError(f"The recipe is not valid: {error}.") from error
 
 
 def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
-        _require(isinstance(data, dict), f"{dotted} is not a field")
+        if not isinstance(data, dict):
+            raise RecipeError(f"The recipe is not valid: {dotted} is not a field.")
     # A later override may reach into this one, which stays the caller's own.
     data[last] = copy.deepcopy(value)
-
-
-def from_dict(cls: type, data: Any, where: str = "") -> Any:
-    """Build a dataclass from JSON data, checking names and types; a RecipeError names the field that is wrong."""
-    _require(isinstance(data, dict), f"{where.rstrip('.') or 'the recipe'} must be a table of fields")
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in data:
-        _require(key in fields, f"{where}{key} is not a field (known: {', '.join(fields)})")
-    values = {}
-    for name, spec in fields.items():
-        if name in data:
-            values[name] = _convert(hints[name], data[name], f"{where}{name}")
-        else:
-            has_default = spec.default is not dataclasses.MISSING or spec.default_factory is not dataclasses.MISSING
-            _require(has_default, f"{where}{name} is missing")
-    return cls(**values)
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return from_dict(typing.cast(type, kind), value, f"{where}.")
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
-        _require(isinstance(value, list | tuple), f"{where} must be a list")
-        if arguments[-1] is Ellipsis:
-            return tuple(_convert(arguments[0], item, where) for item in value)
-        _require(len(value) == len(arguments), f"{where} must have {len(arguments)} values")
-        return tuple(_convert(k, item, where) for k, item in zip(arguments, value, strict=True))
-    if origin is dict:
-        _require(isinstance(value, dict), f"{where} must be a table of fields")
-        return dict(value)
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        # JSON as Python reads it knows NaN and Infinity; no field means either.
-        _require(math.isfinite(value), f"{where} must be a finite number")
-        return float(value)
-    right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    _require(right, f"{where} must be of type {kind.__name__}, not {value!r}")
-    return value

@@ -26,14 +26,14 @@ import numpy as np
 from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, RecipeError
 from ParotidSegLib.networks import build_network
-from ParotidSegLib.structures import PAROTIDS
 
 from . import recipe as recipes
 from .checkpoints import RunState, save_weights
 from .dataset import Case, DatasetFolder, load_case
 from .losses import build_loss
-from .patches import Patch, random_patch, validation_patches
+from .patches import Patch, random_patch, stack, validation_patches
 from .recipe import Recipe
+from .structure_sets import title_of
 
 PREFETCHED_BATCHES = 4
 
@@ -66,6 +66,8 @@ def fit(
         OutputError: the run folder cannot be written.
     """
     _claim(run, recipe)
+    if recipe.structures != folder.structures:
+        raise RecipeError(f"The recipe '{recipe.name}' and the data set {folder.root} have different structures.")
     train_names = folder.cases("train", recipe.exclude)
     validation_names = folder.cases("validation", recipe.exclude)
     loss = build_loss(recipe.loss)
@@ -131,14 +133,16 @@ def _compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None = 
 
     keras.utils.set_random_seed(recipe.seed)
     precision = "mixed_bfloat16" if recipe.precision == "auto" else recipe.precision
-    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config, precision=precision)
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_arguments, precision=precision)
     channels, classes = model.input_shape[-1], model.output_shape[-1]
-    if (channels, classes) != (1, 1 + len(PAROTIDS)):
+    wanted = len(recipe.preprocessing.channels), 1 + len(recipe.structures)
+    if (channels, classes) != wanted:
         raise RecipeError(
-            f"The recipe is not valid: network_config must give 1 input channel and {1 + len(PAROTIDS)} classes, "
+            f"The recipe is not valid: network_config must give {wanted[0]} input channel(s) and {wanted[1]} classes, "
             f"not {channels} and {classes}."
         )
-    loss(keras.ops.zeros((1, 1, 1, 1), "int32"), keras.ops.zeros((1, 1, 1, 1, classes)))
+    space = (1,) * (len(model.output_shape) - 2)
+    loss(keras.ops.zeros((1, *space), "int32"), keras.ops.zeros((1, *space, classes)))
     if start_from is not None:
         try:
             model.load_weights(start_from)
@@ -164,9 +168,9 @@ def _load(folder: DatasetFolder, names: Sequence[str], recipe: Recipe) -> list[C
     half_diagonal = float(np.linalg.norm(np.array(recipe.tile) * recipe.preprocessing.spacing)) / 2.0
     margin = half_diagonal + max(recipe.sampling.jitter)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        cases = list(pool.map(lambda name: load_case(folder, name, recipe.preprocessing.spacing, margin), names))
-    if not any(len(points) for case in cases for points in case.gland_points):
-        raise DataError("No mask of this split holds a gland: there is nothing to learn or to validate on.")
+        cases = list(pool.map(lambda name: load_case(folder, name, recipe, margin), names))
+    if not any(len(points) for case in cases for points in case.points):
+        raise DataError("No mask of this split holds a structure: there is nothing to learn or to validate on.")
     return cases
 
 
@@ -223,17 +227,12 @@ def _batches(cases: Sequence[Case], recipe: Recipe, epoch: int) -> Iterator[tupl
             yield batch
 
 
-def stack(patches: Sequence[Patch]) -> tuple[np.ndarray, np.ndarray]:
-    """Patches as a batch: images (batch, z, y, x, 1) float32 and labels (batch, z, y, x) uint8."""
-    return np.stack([p.image for p in patches]), np.stack([p.labels for p in patches])
-
-
 def validate(model: Any, patches: Sequence[Patch], loss: Callable) -> dict[str, float]:
     """Mean loss and mean hard Dice of the fixed validation patches.
 
     Returns:
-        val_loss, val_dice (mean over the glands that there are) and val_dice_N for each label N, a mean over the
-        patches that hold the gland, NaN if none does.
+        val_loss, val_dice (mean over the structures that there are) and val_dice_N for each label N, a mean over the
+        patches that hold the structure, NaN if none does.
 
     Raises:
         RecipeError: the loss is no longer a number.
@@ -245,12 +244,12 @@ def validate(model: Any, patches: Sequence[Patch], loss: Callable) -> dict[str, 
         images, labels = stack([patch])
         logits = model.predict_on_batch(images)
         losses.append(float(ops.convert_to_numpy(loss(ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)))))
-        predicted = np.argmax(logits[0], axis=-1)
-        scores.append([_dice(patch.labels == label, predicted == label) for label in range(1, logits.shape[-1])])
-    per_gland = [_mean_of_numbers(column) for column in np.transpose(scores)]
-    named = {f"val_dice_{label}": score for label, score in enumerate(per_gland, start=1)}
+        predicted = np.argmax(logits, axis=-1)
+        scores.append([_dice(labels == label, predicted == label) for label in range(1, logits.shape[-1])])
+    per_structure = [_mean_of_numbers(column) for column in np.transpose(scores)]
+    named = {f"val_dice_{label}": score for label, score in enumerate(per_structure, start=1)}
     loss_of_all = _finite(float(np.mean(losses)), "validation")
-    return {"val_loss": loss_of_all, "val_dice": _mean_of_numbers(np.array(per_gland)), **named}
+    return {"val_loss": loss_of_all, "val_dice": _mean_of_numbers(np.array(per_structure)), **named}
 
 
 def _mean_of_numbers(values: np.ndarray) -> float:
@@ -260,7 +259,7 @@ def _mean_of_numbers(values: np.ndarray) -> float:
 
 
 def _dice(reference: np.ndarray, candidate: np.ndarray) -> float:
-    """Dice; NaN where the patch holds none of the gland."""
+    """Dice; NaN where the patch holds none of the structure."""
     if not reference.any():
         return float("nan")
     return 2.0 * float(np.sum(reference & candidate)) / float(reference.sum() + candidate.sum())
@@ -268,7 +267,7 @@ def _dice(reference: np.ndarray, candidate: np.ndarray) -> float:
 
 def _line(row: dict[str, Any], recipe: Recipe) -> str:
     minutes_left = (recipe.optimisation.epochs - row["epoch"]) * row["seconds"] / 60.0
-    dice = " ".join(f"{structure.side} {row[f'val_dice_{structure.label}']:.3f}" for structure in PAROTIDS)
+    dice = " ".join(f"{title_of(structure)} {row[f'val_dice_{structure.label}']:.3f}" for structure in recipe.structures)
     return (
         f"epoch {row['epoch']}/{recipe.optimisation.epochs}  loss {row['loss']:.4f}  validation loss "
         f"{row['val_loss']:.4f}  Dice {dice}  {row['kept']:9s}  "

@@ -23,17 +23,18 @@ X, Y, Z = np.eye(3)
 QUARTER = math.pi / 2.0
 #: A tile over the whole head, so that no transform of the shipped recipes moves a gland out of it.
 RECIPE = made.tiny_recipe(tile=[24, 32, 40])
+GRID = Grid.centred(CENTRE.tolist(), (2.0, 3.0, 4.0), (16, 20, 24))
 NOTHING = Augmentation(mirror=0.0, rotation=0.0, scale=0.0, shear=0.0, gain=0.0, offset=0.0, noise=0.0, blur=0.0)
 
 
 @pytest.fixture(scope="module")
 def case(made_dataset: Path) -> Case:
-    return load_case(DatasetFolder.open(made_dataset), "head_1", RECIPE.preprocessing.spacing, 1000.0)
+    return load_case(DatasetFolder.open(made_dataset), "head_1", RECIPE, 1000.0)
 
 
 def read_at(parameters: Parameters, point: np.ndarray) -> np.ndarray:
     """Where the scan is read for a point of the patch, both seen from the centre."""
-    transform = spatial_transform(parameters, CENTRE)
+    transform = spatial_transform(parameters, GRID)
     return np.array(transform.TransformPoint((CENTRE + point).tolist())) - CENTRE
 
 
@@ -88,16 +89,21 @@ def test_a_turned_patch_shows_the_left_gland_where_the_map_says(case):
     np.testing.assert_allclose((left - case.midpoint)[:2], expected, atol=1.0)
 
 
+def grid_of(case: Case) -> Grid:
+    return Grid.centred(case.midpoint.tolist(), RECIPE.preprocessing.spacing, RECIPE.tile)
+
+
 def centroids(patch: Patch, case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Middles of the labels 1 and 2 of a patch about the case's midpoint, (x, y, z) in mm, LPS."""
-    grid = Grid.centred(case.midpoint.tolist(), RECIPE.preprocessing.spacing, RECIPE.tile)
+    grid = grid_of(case)
     points = voxel_centres(grid.image(patch.labels))
     return points[patch.labels == 1].mean(axis=0), points[patch.labels == 2].mean(axis=0)
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_no_draw_of_200_moves_a_label_to_the_other_side_or_parts_it_from_its_gland(case, name):
-    ranges = dataclasses.replace(recipes.load(name).augmentation, gain=0.0, offset=0.0, noise=0.0, blur=0.0)
+    without = {"gain": 0.0, "offset": 0.0, "noise": 0.0, "blur": 0.0, "gamma": 0.0, "tones": ()}
+    ranges = dataclasses.replace(recipes.load(name).augmentation, **without)
     rng = np.random.default_rng(20)
     mirrored = whole = 0
     for _ in range(100):
@@ -109,12 +115,17 @@ def test_no_draw_of_200_moves_a_label_to_the_other_side_or_parts_it_from_its_gla
         whole += 1
         mirrored += parameters.mirror
         right, left = centroids(patch, case)
-        assert left[0] - right[0] > 80.0, parameters
+        if not ranges.quarter_turns:
+            assert left[0] - right[0] > 80.0, parameters
+        # Whatever way the patient is turned: each label lies on the gland of its side, of the other side in a mirror.
+        transform = spatial_transform(parameters, grid_of(case))
+        read = [np.array(transform.TransformPoint(middle.tolist())) for middle in (right, left)]
+        assert (read[1][0] - read[0][0] < -80.0) if parameters.mirror else (read[1][0] - read[0][0] > 80.0)
         # In the made head the right gland is bright and the left one dark: a mirror image shows them changed.
         bright, dark = (2, 1) if parameters.mirror else (1, 2)
         assert patch.image[patch.labels == bright].mean() > patch.image[patch.labels == dark].mean() + 0.5
     assert whole >= 60
-    assert 0.3 < mirrored / whole < 0.7
+    assert mirrored / whole == pytest.approx(ranges.mirror, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +133,7 @@ def test_no_draw_of_200_moves_a_label_to_the_other_side_or_parts_it_from_its_gla
     [
         Parameters(),
         Parameters(rotation=(0.1, -0.15, 0.2), scale=(0.9, 1.1, 1.05), shear=(0.05, -0.05, 0.04)),
-        Parameters(gain=1.1, offset=-12.0, blur=0.6),
+        Parameters(gain=1.1, offset=-0.05, blur=0.6, gamma=1.2),
         Parameters(in_scan=(0.0, 0.6)),
     ],
 )
@@ -137,50 +148,114 @@ def test_a_mirrored_patch_is_the_flipped_patch_with_the_labels_swapped(case, par
 
 
 def test_contrast_and_offset_are_linear():
-    hounsfield = np.random.default_rng(0).uniform(-1000, 1000, (3, 4, 5)).astype(np.float32)
-    changed = change_intensity(hounsfield, Parameters(gain=1.1, offset=-15.0))
-    np.testing.assert_allclose(changed, 1.1 * hounsfield - 15.0, rtol=1e-5, atol=1e-3)
+    shown = np.random.default_rng(0).uniform(-2, 2, (3, 4, 5, 2)).astype(np.float32)
+    changed = change_intensity(shown, Parameters(gain=1.1, offset=-0.15))
+    np.testing.assert_allclose(changed, np.clip(1.1 * shown - 0.15, -1, 1), rtol=1e-5, atol=1e-6)
     assert changed.dtype == np.float32
 
 
 def test_the_noise_is_that_of_its_seed_and_standard_deviation():
-    hounsfield = np.full((20, 20, 20), 40.0, np.float32)
-    noisy = change_intensity(hounsfield, Parameters(noise=20.0, noise_seed=3))
-    expected = 40.0 + 20.0 * np.random.default_rng(3).standard_normal((20, 20, 20), dtype=np.float32)
-    np.testing.assert_allclose(noisy, expected, atol=1e-3)
-    assert np.std(noisy) == pytest.approx(20.0, rel=0.05)
+    shown = np.full((20, 20, 20, 1), 0.1, np.float32)
+    noisy = change_intensity(shown, Parameters(noise=0.1, seed=3))
+    expected = 0.1 + 0.1 * np.random.default_rng([3, 0]).standard_normal(shown.shape, dtype=np.float32)
+    np.testing.assert_allclose(noisy, expected, atol=1e-5)
+    assert np.std(noisy) == pytest.approx(0.1, rel=0.05)
 
 
 @pytest.mark.parametrize("sigma", [0.3, 0.6, 1.0])
 def test_a_blur_spreads_a_point_by_its_standard_deviation_alike_along_all_axes(sigma):
-    point = np.zeros((15, 15, 15), np.float32)
-    point[7, 7, 7] = 1000.0
-    blurred = change_intensity(point, Parameters(blur=sigma))
-    assert blurred.sum() == pytest.approx(1000.0, rel=1e-4)
+    point = np.zeros((15, 15, 15, 1), np.float32)
+    point[7, 7, 7] = 0.9
+    blurred = change_intensity(point, Parameters(blur=sigma))[..., 0]
+    assert blurred.sum() == pytest.approx(0.9, rel=1e-4)
     squares = (np.arange(15) - 7.0) ** 2
     for axis in range(3):
         profile = blurred.sum(axis=tuple(other for other in range(3) if other != axis))
         # The kernel is cut off where 2 % of it is left, which makes it a little narrower.
-        assert (profile * squares).sum() / 1000.0 == pytest.approx(sigma**2, rel=0.2)
-        np.testing.assert_allclose(profile, profile[::-1], atol=1e-2)
+        assert (profile * squares).sum() / 0.9 == pytest.approx(sigma**2, rel=0.2)
+        np.testing.assert_allclose(profile, profile[::-1], atol=1e-5)
 
 
 def test_nothing_changes_without_parameters_or_with_a_blur_too_small_to_see():
-    hounsfield = np.random.default_rng(1).normal(0, 100, (5, 6, 7)).astype(np.float32)
+    shown = np.random.default_rng(1).uniform(-1, 1, (5, 6, 7, 2)).astype(np.float32)
     for parameters in (Parameters(), Parameters(blur=0.2)):
-        np.testing.assert_array_equal(change_intensity(hounsfield, parameters), hounsfield)
+        np.testing.assert_array_equal(change_intensity(shown, parameters), shown)
+
+
+def test_gamma_is_a_power_of_the_shown_values_and_keeps_both_ends():
+    shown = np.linspace(-1, 1, 24, dtype=np.float32).reshape((2, 3, 4, 1))
+    changed = change_intensity(shown, Parameters(gamma=1.5))
+    np.testing.assert_allclose((changed + 1) / 2, ((shown + 1) / 2) ** 1.5, atol=1e-6)
+    assert (changed.min(), changed.max()) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_lower_resolution_along_one_axis_keeps_ramps_across_it_and_loses_what_is_fine_along_it(axis):
+    ramp = np.linspace(-0.9, 0.9, 24, dtype=np.float32)
+    along = [1, 1, 1, 1]
+    along[axis] = 24
+    across = np.moveaxis(np.broadcast_to(ramp, (24, 24, 24)), 2, (axis + 1) % 3)[..., np.newaxis]
+    coarse = Parameters(coarseness=3.0, coarse_axis=axis)
+    np.testing.assert_allclose(change_intensity(np.ascontiguousarray(across), coarse), across, atol=1e-5)
+    smooth = np.broadcast_to(ramp.reshape(along), (24, 24, 24, 1))
+    kept = change_intensity(np.ascontiguousarray(smooth), coarse)
+    assert np.abs(kept - smooth).max() < 0.1  # about a voxel, the outermost ones included
+    stripes = np.broadcast_to(((np.arange(24) % 2) * 1.0).astype(np.float32).reshape(along), (24, 24, 24, 1))
+    assert change_intensity(np.ascontiguousarray(stripes), coarse).std() < 0.9 * stripes.std()
+    single = np.ascontiguousarray(smooth[:1, :, :])
+    assert change_intensity(single, coarse).shape == single.shape
+
+
+def test_the_elastic_deformation_is_smooth_bounded_and_never_folds():
+    parameters = Parameters(elastic=4.0, seed=8)
+    transform = spatial_transform(parameters, GRID)
+    points = voxel_centres(GRID.image(np.zeros(GRID.shape, np.uint8)))
+    read = np.array([transform.TransformPoint(point) for point in points.reshape(-1, 3).tolist()]).reshape(points.shape)
+    moved = read - points
+    # Control points closer than the displacement allows move less: 8 mm apart along z here, 24 mm along x.
+    assert 1.0 < np.abs(moved[..., 0]).max() <= 4.0
+    assert 0.5 < np.abs(moved[..., 2]).max() <= 0.4 * 32.0 / 4.0
+    jacobian = np.stack(
+        [np.stack(np.gradient(read[..., a], 2.0, 3.0, 4.0), axis=-1)[..., ::-1] for a in range(3)], axis=-2
+    )
+    assert np.linalg.det(jacobian).min() > 0.0
+    again = spatial_transform(parameters, GRID).TransformPoint(CENTRE.tolist())
+    assert again == transform.TransformPoint(CENTRE.tolist())
+    assert again != spatial_transform(dataclasses.replace(parameters, seed=9), GRID).TransformPoint(CENTRE.tolist())
+
+
+def test_a_deformation_comes_before_the_turn_and_stays_on_the_grid_of_the_patch():
+    """A mirrored deformation reads the mirror image of what the deformation reads."""
+    parameters = Parameters(elastic=4.0, seed=8)
+    point = np.array([7.0, -9.0, 4.0])
+    straight, mirrored = read_at(parameters, point), read_at(dataclasses.replace(parameters, mirror=True), point)
+    np.testing.assert_allclose(mirrored, straight * [-1.0, 1.0, 1.0], atol=1e-9)
+
+
+def test_quarter_turns_are_all_drawn_and_turn_about_the_long_axis():
+    rng = np.random.default_rng(12)
+    turns = [draw(dataclasses.replace(NOTHING, quarter_turns=True), rng).rotation for _ in range(100)]
+    assert {round(z / QUARTER) for _, _, z in turns} == {0, 1, 2, 3}
+    assert all(z == pytest.approx(round(z / QUARTER) * QUARTER) and (x, y) == (0.0, 0.0) for x, y, z in turns)
+
+
+def test_one_of_the_tones_is_drawn():
+    rng = np.random.default_rng(13)
+    tones = ((1.0, 0.0), (1.2, 0.05), (0.8, -0.05))
+    drawn = {(d.gain, d.offset) for d in (draw(dataclasses.replace(NOTHING, tones=tones), rng) for _ in range(60))}
+    assert drawn == set(tones)
 
 
 def test_the_noise_lies_on_top_of_the_blur():
-    flat = np.zeros((12, 12, 12), np.float32)
-    both = change_intensity(flat, Parameters(noise=10.0, blur=1.0, noise_seed=5))
-    np.testing.assert_array_equal(both, change_intensity(flat, Parameters(noise=10.0, noise_seed=5)))
+    flat = np.zeros((12, 12, 12, 1), np.float32)
+    both = change_intensity(flat, Parameters(noise=0.1, blur=1.0, seed=5))
+    np.testing.assert_array_equal(both, change_intensity(flat, Parameters(noise=0.1, seed=5)))
 
 
 @pytest.mark.parametrize(("in_scan", "kept"), [((0.0, 0.25), slice(0, 6)), ((0.5, 1.0), slice(12, 24))])
 def test_beyond_the_end_of_the_scan_there_is_air_without_noise_and_no_label(case, in_scan, kept):
-    whole = cut(case, RECIPE, case.midpoint, Parameters(offset=300.0, noise=20.0))
-    ended = cut(case, RECIPE, case.midpoint, Parameters(offset=300.0, noise=20.0, in_scan=in_scan))
+    whole = cut(case, RECIPE, case.midpoint, Parameters(offset=0.5, noise=0.1))
+    ended = cut(case, RECIPE, case.midpoint, Parameters(offset=0.5, noise=0.1, in_scan=in_scan))
     beyond = np.ones(24, bool)
     beyond[kept] = False
     np.testing.assert_array_equal(ended.image[kept], whole.image[kept])
@@ -201,12 +276,22 @@ def test_scans_end_as_often_as_the_recipe_says_above_as_often_as_below():
 
 def test_ranges_of_zero_draw_the_parameters_that_change_nothing():
     drawn = draw(NOTHING, np.random.default_rng(4))
-    assert dataclasses.replace(drawn, noise_seed=0) == Parameters()
+    assert dataclasses.replace(drawn, seed=0, coarse_axis=0) == Parameters()
 
 
 def test_draws_stay_within_their_ranges_and_reach_near_their_ends():
     ranges = Augmentation(
-        mirror=0.25, rotation=10.0, scale=0.1, shear=0.05, gain=0.2, offset=15.0, noise=20.0, blur=0.6
+        mirror=0.25,
+        rotation=10.0,
+        scale=0.1,
+        shear=0.05,
+        elastic=6.0,
+        gain=0.2,
+        offset=0.15,
+        gamma=0.3,
+        noise=0.2,
+        blur=0.6,
+        anisotropy=3.0,
     )
     rng = np.random.default_rng(6)
     drawn = [draw(ranges, rng) for _ in range(500)]
@@ -215,8 +300,11 @@ def test_draws_stay_within_their_ranges_and_reach_near_their_ends():
         "scale": (np.array([d.scale for d in drawn]), 0.9, 1.1),
         "shear": (np.array([d.shear for d in drawn]), -0.05, 0.05),
         "gain": (np.array([d.gain for d in drawn]), 0.8, 1.2),
-        "offset": (np.array([d.offset for d in drawn]), -15.0, 15.0),
-        "noise": (np.array([d.noise for d in drawn]), 0.0, 20.0),
+        "offset": (np.array([d.offset for d in drawn]), -0.15, 0.15),
+        "elastic": (np.array([d.elastic for d in drawn]), 0.0, 6.0),
+        "gamma": (np.log([d.gamma for d in drawn]), -0.3, 0.3),
+        "coarseness": (np.array([d.coarseness for d in drawn]), 1.0, 3.0),
+        "noise": (np.array([d.noise for d in drawn]), 0.0, 0.2),
         "blur": (np.array([d.blur for d in drawn]), 0.0, 0.6),
     }
     for name, (values, low, high) in columns.items():
@@ -226,7 +314,7 @@ def test_draws_stay_within_their_ranges_and_reach_near_their_ends():
         assert np.all(values.min(axis=0) < low + reach), name
         assert np.all(values.max(axis=0) > high - reach), name
     assert np.mean([d.mirror for d in drawn]) == pytest.approx(0.25, abs=0.06)
-    assert len({d.noise_seed for d in drawn}) == 500
+    assert len({d.seed for d in drawn}) == 500
 
 
 def test_the_same_seed_draws_the_same_parameters():

@@ -34,7 +34,7 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 def test_a_sound_bundle_says_what_it_is(bundle):
     loaded = load_bundle(bundle)
     assert (loaded.name, loaded.version, loaded.licence, loaded.path) == ("tiny", "0.0.1", "MIT", bundle)
-    assert loaded.segmenter.preprocessing == Preprocessing((3.0, 1.5, 1.5), (-200.0, 300.0))
+    assert loaded.segmenter.preprocessing == Preprocessing((3.0, 1.5, 1.5))
     assert loaded.segmenter.tile == (16, 16, 16)
     assert loaded.locator.weights == "locator.weights.h5"
     assert loaded.segmenter.openvino is None
@@ -190,7 +190,7 @@ def test_an_encrypted_zip_is_refused_with_one_sentence(bundle, tmp_path):
 # --- what bundle.json says -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
+@pytest.mark.parametrize("schema", [0, 1, "2", None])
 def test_an_unknown_schema_is_refused_with_one_sentence(bundle, schema):
     edit(bundle, lambda data: data.update(schema=schema))
     assert "schema" in refusal(BundleError, load_bundle, bundle)
@@ -244,6 +244,9 @@ def test_a_field_of_another_kind_never_fails_without_a_sentence(bundle, key, val
         assert "\n" not in str(error)
         return
     texts, tables = {"name", "description", "intended_use", "licence"}, {"training", "validation"}
+    if value is None:
+        assert key == "locator"  # the segmenter looks at the whole scan
+        return
     assert key in (texts if isinstance(value, str) else tables)
     assert getattr(loaded, key) == value
 
@@ -268,12 +271,12 @@ def test_a_missing_field_is_refused_by_name(bundle, key):
         {"tile": [1024, 1024, 1024]},
         {"tile": [float("inf"), 16, 16]},
         {"tile": None},
-        {"preprocessing": {"spacing": [0.01, 1.0, 1.0], "window": [-200, 300]}},
-        {"preprocessing": {"spacing": [float("nan"), 1.0, 1.0], "window": [-200, 300]}},
-        {"preprocessing": {"spacing": [1.0, float("inf"), 1.0], "window": [-200, 300]}},
-        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "window": [300, -200]}},
-        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "window": [float("nan"), 300]}},
-        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "window": [-200, float("inf")]}},
+        {"preprocessing": {"spacing": [0.01, 1.0, 1.0]}},
+        {"preprocessing": {"spacing": [float("nan"), 1.0, 1.0]}},
+        {"preprocessing": {"spacing": [1.0, float("inf"), 1.0]}},
+        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "channels": [{"window": [300, -200]}]}},
+        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "channels": [{"window": [float("nan"), 300]}]}},
+        {"preprocessing": {"spacing": [1.0, 1.0, 1.0], "channels": [{"window": [-200, float("inf")]}]}},
         {"preprocessing": {}},
         {"weights": "other.weights.h5"},
         {"weights": "MODEL_CARD.md"},

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from made_images import like, made_head, values
 from sentences import refusal
 
+from ParotidSegLib.ct_checks import check_ct
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.images import check_ct
 
 
 def refused(image: sitk.Image) -> str:

@@ -15,10 +15,10 @@ from orientations import all_orientations
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ImageError
-from ParotidSegLib.preprocessing import physical_bounds
+from ParotidSegLib.preprocessing import Grid, physical_bounds, sample
 from ParotidSegTrainingLib.dataset import Case, DatasetFolder, load_case
 
-GRID = (6.0, 6.0, 6.0)
+RECIPE = made.tiny_recipe()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def set_splits(dataset: Path, splits: object) -> None:
 
 
 def load(dataset: Path, case: str, margin_mm: float = 1000.0) -> Case:
-    return load_case(DatasetFolder.open(dataset), case, GRID, margin_mm)
+    return load_case(DatasetFolder.open(dataset), case, RECIPE, margin_mm)
 
 
 def test_the_cases_of_a_split_come_in_their_order_without_the_excluded_ones(made_dataset):
@@ -127,7 +127,7 @@ def test_the_midpoint_and_the_glands_are_where_they_are_in_the_patient_however_t
     loaded = load(made_dataset, case)
     middle = np.array(made.CASES[case][0])
     np.testing.assert_allclose(loaded.midpoint, middle + (made.RIGHT + made.LEFT) / 2.0, atol=1.0)
-    for points, gland in zip(loaded.gland_points, (made.RIGHT, made.LEFT), strict=True):
+    for points, gland in zip(loaded.points, (made.RIGHT, made.LEFT), strict=True):
         np.testing.assert_allclose(points.mean(axis=0), middle + gland, atol=1.5)
 
 
@@ -148,16 +148,26 @@ def test_all_48_orientations_of_a_head_give_one_midpoint(tmp_path):
 
 def test_only_the_scan_within_the_margin_of_the_glands_is_kept(made_dataset):
     case = load(made_dataset, "head_1", margin_mm=12.0)
-    points = np.concatenate(case.gland_points)
+    points = np.concatenate(case.points)
     low, high = case.bounds
     # To the outer faces of the voxels: half a voxel more, and at most one for the rounding outwards.
     assert np.all(low >= points.min(axis=0) - 12.0 - 9.0)
     assert np.all(low <= points.min(axis=0) - 12.0)
     assert np.all(high <= points.max(axis=0) + 12.0 + 9.0)
     assert np.all(high >= points.max(axis=0) + 12.0)
-    np.testing.assert_allclose(case.bounds, physical_bounds(case.masks[0]))
+    np.testing.assert_allclose(case.bounds, physical_bounds(case.images[0]))
     kept = [int(sitk.GetArrayViewFromImage(mask).sum()) for mask in case.masks]
-    assert kept == [len(points) for points in case.gland_points]
+    assert kept == [len(points) for points in case.points]
+
+
+def test_a_mask_is_cut_out_with_a_rim_that_keeps_its_border_as_it_was(made_dataset):
+    case = load(made_dataset, "head_3")
+    whole = DatasetFolder.open(made_dataset).read_mask("head_3")
+    grid = Grid.centred(case.midpoint.tolist(), (2.0, 2.0, 2.0), (60, 60, 100))
+    for label, mask in enumerate(case.masks, start=1):
+        assert np.prod(mask.GetSize()) < 0.2 * np.prod(whole.GetSize())
+        expected = sample(sitk.Cast(whole == label, sitk.sitkUInt8), grid, outside=0.0)
+        np.testing.assert_allclose(sample(mask, grid, outside=0.0), expected, atol=1e-5)
 
 
 def test_a_case_without_a_gland_is_kept_whole_and_has_its_midpoint_in_the_scan(dataset):
@@ -165,7 +175,7 @@ def test_a_case_without_a_gland_is_kept_whole_and_has_its_midpoint_in_the_scan(d
     mask = sitk.ReadImage(str(path))
     sitk.WriteImage(mask * 0, str(path))
     case = load(dataset, "head_2", margin_mm=1.0)
-    assert case.image.GetSize() == mask.GetSize()
+    assert case.images[0].GetSize() == mask.GetSize()
     np.testing.assert_allclose(case.midpoint, made.CASES["head_2"][0], atol=1e-3)
 
 
@@ -179,5 +189,5 @@ def test_a_case_with_one_gland_has_its_midpoint_in_it(dataset):
 def test_the_image_keeps_its_values_where_the_working_grid_is_no_coarser(made_dataset):
     case = load(made_dataset, "head_1")
     stored = sitk.ReadImage(str(made_dataset / "images" / "head_1.nii.gz"))
-    assert case.image.GetPixelID() == sitk.sitkInt16
-    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(case.image), sitk.GetArrayViewFromImage(stored))
+    assert case.images[0].GetPixelID() == sitk.sitkInt16
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(case.images[0]), sitk.GetArrayViewFromImage(stored))

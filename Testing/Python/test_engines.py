@@ -126,7 +126,7 @@ def test_keras_gives_the_softmax_of_a_direct_call_of_the_model(bundle):
     found = opened(bundle).probabilities(tile)
     assert found.dtype == np.float32
     assert found.shape == (*TILE, 3)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found.std() > 0.05
 
 
@@ -220,7 +220,7 @@ def test_a_network_of_other_classes_is_refused_even_with_fitting_weights(bundle)
     model.save_weights(bundle / "network.weights.h5")
     list_file(bundle, "network.weights.h5")
     edit(bundle, lambda data: data["segmenter"]["config"].update(classes=2))
-    assert "background, right and left" in refusal(BundleError, opened, bundle)
+    assert "background and its structures" in refusal(BundleError, opened, bundle)
 
 
 def test_an_openvino_model_of_another_tile_is_refused_with_one_sentence(bundle_for_openvino, tmp_path):

@@ -84,7 +84,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, made_dataset: Path) -> dict[str, st
     wanted: dict[str, str] = {}
     folder = DatasetFolder.open(made_dataset)
     by_origin = {
-        sitk.ReadImage(str(folder.image_path(case))).GetOrigin(): case
+        sitk.ReadImage(str(folder.image_paths(case)[0])).GetOrigin(): case
         for split in folder.splits
         for case in folder.cases(split)
     }

@@ -11,11 +11,11 @@ from sentences import refusal
 from ParotidSegLib.bundle import NetworkSpec
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.localization import Location, locate, region_around
-from ParotidSegLib.preprocessing import Preprocessing
+from ParotidSegLib.preprocessing import Channel, Preprocessing
 
 RIGHT, LEFT = np.array([-57.0, 12.0, 4.0]), np.array([61.0, 5.0, -9.0])
-LOCATOR = NetworkSpec("none", {}, Preprocessing((4.0, 4.0, 4.0), (-1000.0, 1000.0)), (16, 16, 16), "none")
-SEGMENTER = NetworkSpec("none", {}, Preprocessing((3.0, 1.5, 1.5), (-200.0, 300.0)), (32, 64, 64), "none")
+LOCATOR = NetworkSpec("none", {}, Preprocessing((4.0, 4.0, 4.0), (Channel((-1000.0, 1000.0)),)), (16, 16, 16), "none")
+SEGMENTER = NetworkSpec("none", {}, Preprocessing((3.0, 1.5, 1.5)), (32, 64, 64), "none")
 
 
 class MarkingEngine:

@@ -40,7 +40,9 @@ def result(scan) -> Segmentation:
 @pytest.fixture
 def no_drawing(monkeypatch):
     """A picture that costs nothing."""
-    monkeypatch.setattr(preview_module, "draw_preview", lambda image, labels, path: Path(path).write_bytes(b"picture"))
+    monkeypatch.setattr(
+        preview_module, "draw_preview", lambda image, labels, path, **how: Path(path).write_bytes(b"picture")
+    )
 
 
 def files_below(folder: Path) -> list[str]:

@@ -28,7 +28,7 @@ SOURCES = [
 @pytest.fixture(scope="module")
 def cases(made_dataset: Path) -> list[Case]:
     folder = DatasetFolder.open(made_dataset)
-    return [load_case(folder, name, RECIPE.preprocessing.spacing, 120.0) for name in folder.cases("train")]
+    return [load_case(folder, name, RECIPE, 120.0) for name in folder.cases("train")]
 
 
 def made_case(function, mask_function, size, spacing, direction) -> Case:
@@ -38,13 +38,14 @@ def made_case(function, mask_function, size, spacing, direction) -> Case:
     image = sitk.Cast(image_of(function, size, spacing, origin, direction), sitk.sitkFloat32)
     mask = sitk.Cast(image_of(mask_function, size, spacing, origin, direction), sitk.sitkUInt8)
     points = voxel_centres(mask)[sitk.GetArrayViewFromImage(mask) > 0]
-    return Case("made", image, (mask, mask * 0), (points, np.zeros((0, 3))), physical_bounds(image))
+    limits = RECIPE.preprocessing.limits([image])
+    return Case("made", (image,), limits, (mask, None), (points, np.zeros((0, 3))), physical_bounds(image))
 
 
 def patch_points(recipe, centre, parameters) -> np.ndarray:
     """Where the scan is read for each voxel of a patch, (z, y, x, 3) in mm."""
     grid = Grid.centred(centre, recipe.preprocessing.spacing, recipe.tile)
-    transform = spatial_transform(parameters, grid.centre)
+    transform = spatial_transform(parameters, grid)
     matrix = np.reshape(transform.GetMatrix(), (3, 3))
     return (voxel_centres(grid.image(np.zeros(grid.shape, np.uint8))) - grid.centre) @ matrix.T + grid.centre
 
@@ -103,7 +104,7 @@ def test_every_patch_holds_a_gland_if_every_patch_has_an_anchor(cases):
 
 def test_an_anchor_in_a_voxel_lies_within_the_jitter_of_its_gland(cases):
     rng = np.random.default_rng(0)
-    points = np.concatenate(cases[0].gland_points)
+    points = np.concatenate(cases[0].points)
     jitter = np.array(RECIPE.sampling.jitter[::-1])
     for _ in range(100):
         offsets = np.abs(points - draw_centre(cases[0], RECIPE, rng))
@@ -147,7 +148,8 @@ def test_values_are_those_of_the_points_that_are_read(size, spacing, direction, 
     case = made_case(hounsfield, lambda p: p[..., 0] < 0, size, spacing, direction)
     centre = [3.1, -2.7, 5.3]
     patch = cut(case, RECIPE, centre, parameters)
-    expected = RECIPE.preprocessing.normalise(hounsfield(patch_points(RECIPE, centre, parameters)))
+    read = hounsfield(patch_points(RECIPE, centre, parameters))
+    expected = RECIPE.preprocessing.normalise([read], case.limits)[..., 0]
     # Linear interpolation of a linear function is exact.
     np.testing.assert_allclose(patch.image[..., 0], expected, atol=1e-4)
 
@@ -171,7 +173,7 @@ def test_labels_lie_where_the_image_shows_the_gland_without_a_shift(size, spacin
         # Only within less than a voxel of the border may the two differ.
         assert np.abs(truth[gland != (truth > 0)]).max(initial=0.0) < 2.5
         shifts.append(np.argwhere(gland).mean(axis=0) - np.argwhere(truth > 0).mean(axis=0))
-        shown = patch.image[..., 0] > recipe.preprocessing.normalise(np.float32(0.0))
+        shown = patch.image[..., 0] > recipe.preprocessing.normalise([np.zeros(1)], case.limits)[0, 0]
         assert 2.0 * np.count_nonzero(shown & gland) / (shown.sum() + gland.sum()) > 0.95
     # A shift by half a voxel of the scan would move the middle by 1.5 mm or more.
     assert np.abs(np.mean(shifts, axis=0) * 4.0).max() < 0.2
@@ -199,9 +201,7 @@ def test_validation_patches_are_the_same_each_time_and_show_what_the_scan_shows(
 
 
 def test_a_case_without_a_gland_is_sampled_and_validated_like_the_others(cases):
-    empty = dataclasses.replace(
-        cases[0], masks=tuple(mask * 0 for mask in cases[0].masks), gland_points=(np.zeros((0, 3)),) * 2
-    )
+    empty = dataclasses.replace(cases[0], masks=(None, None), points=(np.zeros((0, 3)),) * 2)
     for patch in (random_patch([empty], RECIPE, 0, 0), *validation_patches(empty, RECIPE)):
         assert set(np.unique(patch.labels)) == {0}
         assert patch.image.max() > -1.0

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from orientations import all_orientations
 
 from ParotidSegLib import quality
-from ParotidSegLib.postprocessing import Glands
+from ParotidSegLib.postprocessing import Contours
 from ParotidSegLib.preprocessing import Box
 from ParotidSegLib.quality import Measurement, inspect, measure
 
@@ -50,7 +50,7 @@ def findings_of(
         if place is not None:
             labels[place] = label
             known[label] = confidence[label - 1]
-    glands = Glands(labels[box.slices], known, dict(enumerate(dropped, start=1)))
+    glands = Contours(labels[box.slices], known, dict(enumerate(dropped, start=1)))
     image = a_scan(hounsfield)
     found: dict[str, list] = {}
     for finding in inspect(glands, box, image, measure(glands, box, image)):
@@ -179,7 +179,7 @@ def test_a_gland_is_measured_in_physical_units_in_every_orientation():
     scan.CopyInformation(image)
     for one, other in zip(all_orientations(scan), all_orientations(truth), strict=True):
         box = Box((1, 1, 1), tuple(n - 2 for n in one.GetSize()))
-        glands = Glands(sitk.GetArrayFromImage(other)[box.slices], {1: 0.8, 2: 0.9}, {1: 0.0, 2: 0.0})
+        glands = Contours(sitk.GetArrayFromImage(other)[box.slices], {1: 0.8, 2: 0.9}, {1: 0.0, 2: 0.0})
         measured = measure(glands, box, one)
         assert list(measured) == ["Parotid_R", "Parotid_L"]
         right: Measurement = measured["Parotid_R"]

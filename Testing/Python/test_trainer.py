@@ -249,7 +249,7 @@ def test_an_empty_split_is_refused(folder, tmp_path):
 
 def test_a_split_without_a_single_gland_is_refused(folder):
     case = trainer._load(folder, ["head_1"], made.tiny_recipe())[0]
-    empty = dataclasses.replace(case, gland_points=(np.zeros((0, 3)),) * 2)
+    empty = dataclasses.replace(case, points=(np.zeros((0, 3)),) * 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "load_case", lambda *_: empty)
         refusal(DataError, trainer._load, folder, ["head_1"], made.tiny_recipe())

@@ -20,12 +20,17 @@ REGISTRY: dict[str, Callable] = {
 }
 
 
+def spatial_shape(tile: Sequence[int]) -> tuple[int, ...]:
+    """The space in which the network of a tile (z, y, x) works: the slice (y, x) alone if the tile is one slice."""
+    return tuple(tile[1:]) if len(tile) == 3 and tile[0] == 1 else tuple(tile)
+
+
 def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], precision: str = "float32"):
     """Build a network from its registered name.
 
     Args:
         name: key of REGISTRY.
-        tile: input size in voxels, (z, y, x) or (y, x).
+        tile: input size in voxels, (z, y, x) or (y, x); (1, y, x) makes a two-dimensional network.
         config: keyword arguments of the network's function.
         precision: a Keras dtype policy, for this network alone: the global one stays as it was.
 
@@ -42,7 +47,7 @@ def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], 
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(precision)
-        return REGISTRY[name](tile=tuple(tile), **config)
+        return REGISTRY[name](tile=spatial_shape(tile), **config)
     except (TypeError, ValueError, ArithmeticError) as error:
         # Keras explains itself at length; its first sentence says what is wrong.
         reason = re.split(r"\n|\.(?=\s|$)", str(error).strip())[0]
