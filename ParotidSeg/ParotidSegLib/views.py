@@ -78,7 +78,7 @@ def new_figure(width: int, height: int, *, dpi: int = 100, background: str = BAC
 
 
 def draw_view(axes: Axes, image: sitk.Image, view: View, window: tuple[float, float] = WINDOW) -> None:
-    """The scan between the values that are black and white, with the letters of the patient's sides, the caption and a scale bar."""
+    """The scan, with the letters of the patient's sides, the caption and a scale bar; `window` is black and white."""
     grid = view.grid
     x, y = grid.origin[0], grid.origin[view.vertical_axis]
     half = view.field / view.pixels / 2.0

@@ -71,11 +71,11 @@ def make_bundle(
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
             folder = Path(temporary) / output.name
             folder.mkdir()
-            segmenter = recipes.load(str(segmenter_run / "recipe.json"))
             networks: dict[str, Any] = {"locator": None}
             for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
                 if run is not None:
                     networks[role] = _export_network(folder, run, role, weights)
+            segmenter = recipes.load(str(segmenter_run / "recipe.json"))
             data = {
                 "schema": SCHEMA,
                 "name": name,

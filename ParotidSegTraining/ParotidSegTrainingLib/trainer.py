@@ -267,7 +267,7 @@ def _dice(reference: np.ndarray, candidate: np.ndarray) -> float:
 
 def _line(row: dict[str, Any], recipe: Recipe) -> str:
     minutes_left = (recipe.optimisation.epochs - row["epoch"]) * row["seconds"] / 60.0
-    dice = " ".join(f"{title_of(structure)} {row[f'val_dice_{structure.label}']:.3f}" for structure in recipe.structures)
+    dice = " ".join(f"{title_of(s)} {row[f'val_dice_{s.label}']:.3f}" for s in recipe.structures)
     return (
         f"epoch {row['epoch']}/{recipe.optimisation.epochs}  loss {row['loss']:.4f}  validation loss "
         f"{row['val_loss']:.4f}  Dice {dice}  {row['kept']:9s}  "

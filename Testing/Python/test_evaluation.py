@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import made_training as made
 import numpy as np
@@ -78,6 +79,10 @@ def row(kind: str, case: str = "head") -> CaseScores:
     return CaseScores(case, compare_images(TRUTH, labels), swapped_sides(TRUTH, labels), ("code",), 1.234)
 
 
+#: All that an evaluation asks of a model itself.
+MODEL = SimpleNamespace(bundle=SimpleNamespace(structures=PAROTIDS))
+
+
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch, made_dataset: Path) -> dict[str, str]:
     """By case, what the stand-in for segment() makes of the reference; "exactly" if nothing is said."""
@@ -90,8 +95,9 @@ def answers(monkeypatch: pytest.MonkeyPatch, made_dataset: Path) -> dict[str, st
     }
     assert len(by_origin) == 6
 
-    def segment(image: sitk.Image, model: object, *, mirror: bool) -> Segmentation:
-        assert (model, mirror) == ("model", False)
+    def segment(images: list[sitk.Image], model: object, *, mirror: bool) -> Segmentation:
+        (image,) = images
+        assert (model, mirror) == (MODEL, False)
         case = by_origin[image.GetOrigin()]
         kind = wanted.get(case, "exactly")
         if kind == "interrupted":
@@ -109,7 +115,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, made_dataset: Path) -> dict[str, st
 def run(made_dataset: Path, split: str = "train", **options: object) -> tuple[list[CaseScores], list[str]]:
     lines: list[str] = []
     folder = DatasetFolder.open(made_dataset)
-    return evaluate("model", folder, split, mirror=False, report=lines.append, **options), lines
+    return evaluate(MODEL, folder, split, mirror=False, report=lines.append, **options), lines
 
 
 def test_each_case_of_a_split_is_scored_on_its_own_grid(made_dataset, answers):
@@ -169,7 +175,9 @@ def test_a_mask_on_another_grid_ends_the_evaluation_with_a_sentence(made_dataset
     moved = sitk.Image(TRUTH)
     moved.SetOrigin((0.0, 0.0, 0.0))
     monkeypatch.setattr(DatasetFolder, "read_mask", lambda self, case: moved)
-    monkeypatch.setattr(evaluation, "segment", lambda image, model, *, mirror: Segmentation(image * 0, {}, [], {}, {}))
+    monkeypatch.setattr(
+        evaluation, "segment", lambda images, model, *, mirror: Segmentation(images[0] * 0, {}, [], {}, {})
+    )
     refusal(DataError, run, made_dataset)
 
 
@@ -462,7 +470,7 @@ def test_label_maps_that_cannot_be_scored_are_refused_with_one_sentence(two_fold
     write_map(path, sitk.Cast(TRUTH, sitk.sitkFloat32) * 0.5)
     assert "(0.5)" in refusal(DataError, compared, two_folders)
     write_map(path, TRUTH[:, :, 3])
-    assert "three-dimensional" in refusal(DataError, compared, two_folders)
+    assert "grid" in refusal(DataError, compared, two_folders)
     path.write_bytes(b"no image")
     assert "damaged" in refusal(DataError, compared, two_folders)
 

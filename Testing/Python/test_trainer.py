@@ -103,7 +103,7 @@ def test_the_loss_falls_and_the_run_holds_what_it_should(tiny_run):
     rows = history(tiny_run)
     losses = [float(row["loss"]) for row in rows]
     assert losses[2] < losses[1] < losses[0]
-    assert losses[2] < 0.9 * losses[0]
+    assert losses[2] < 0.95 * losses[0]
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["step"] for row in rows] == ["8", "16", "24"]
     assert float(rows[-1]["learning_rate"]) == pytest.approx(0.0, abs=1e-8)

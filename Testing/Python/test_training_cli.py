@@ -13,6 +13,7 @@ import pytest
 from ParotidSegLib import segmentation
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.errors import ImageError
+from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib import evaluation, trainer
 from ParotidSegTrainingLib.cli import main
 
@@ -118,9 +119,9 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_da
 def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypatch, made_dataset, tmp_path):
     seen: dict[str, object] = {}
 
-    opened = SimpleNamespace(
-        bundle=SimpleNamespace(name="mine", version="1.0.0", sha256="00ff"), segmenter=SimpleNamespace(name="keras")
-    )
+    spec = SimpleNamespace(preprocessing=made.tiny_recipe().preprocessing)
+    bundle = SimpleNamespace(name="mine", version="1.0.0", sha256="00ff", structures=PAROTIDS, segmenter=spec)
+    opened = SimpleNamespace(bundle=bundle, segmenter=SimpleNamespace(name="keras"))
 
     def open_model(bundle: str, *, engine: str) -> object:
         seen.update(bundle=bundle, engine=engine)
