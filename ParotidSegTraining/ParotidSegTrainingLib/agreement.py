@@ -20,7 +20,7 @@ from ParotidSegLib.errors import ParotidSegError
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.views import rgb
 
-from .plots import INK, QUIET, new_plot, save_plot, signed
+from .plots import INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot, signed
 from .structure_sets import title_of
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LIMIT_FACTOR = 1.96
 #: Width and height in pixels of what one structure has of the picture.
 CELL = (900, 800)
-#: Structures side by side in the picture; more of them go below.
-COLUMNS = 2
 
 #: Left edge, bottom edge, width and height of a panel, as shares of its cell; what is left holds the labels.
 _PANEL = (0.15, 0.13, 0.59, 0.73)
@@ -219,19 +217,14 @@ def draw_bland_altman(
 def _figure(
     volumes: Mapping[str, tuple[ArrayLike, ArrayLike]], candidate: str, structures: Sequence[Structure]
 ) -> Figure:
-    columns, rows = min(COLUMNS, len(structures)), -(-len(structures) // COLUMNS)
-    figure = new_plot(columns * CELL[0], rows * CELL[1])
+    figure = new_plot(*cells_of(len(structures), CELL))
     statistics = {structure.key: bland_altman(*volumes[structure.key]) for structure in structures}
     points = {structure.key: _means_and_differences(*volumes[structure.key]) for structure in structures}
     across = _range([value for means, _ in points.values() for value in means])
     ends = [end for a in statistics.values() for end in (a.lower.low, a.upper.high)]
     up = _range([0.0, *ends, *(value for _, differences in points.values() for value in differences)])
-    left, bottom, width, height = _PANEL
     for place, structure in enumerate(structures):
-        row, column = divmod(place, COLUMNS)
-        axes = figure.add_axes(
-            ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
-        )
+        axes = axes_in_cell(figure, place, len(structures), _PANEL)
         axes.set_xlim(*across)
         axes.set_ylim(*up)
         _draw_panel(axes, structure, points[structure.key], statistics[structure.key])

@@ -12,6 +12,7 @@ from typing import Any
 from ParotidSegLib.errors import ParotidSegError, RecipeError
 
 from . import recipe as recipes
+from .cli_compare import add_compare
 from .cli_evaluate import add_evaluate, say
 from .dataset import DatasetFolder
 
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     fit.set_defaults(run_command=_fit)
 
     add_evaluate(commands)
+    add_compare(commands)
 
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")

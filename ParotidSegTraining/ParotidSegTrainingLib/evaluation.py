@@ -49,13 +49,16 @@ def evaluate(
         report: takes one line of text a case.
 
     Raises:
-        DataError: the split is empty, or a mask is damaged, lies on another grid or has labels of no structure.
+        DataError: the model draws other structures than the data set has, the split is empty, or a mask is damaged,
+            lies on another grid or has labels of no structure.
         ImageError: an image cannot be read or is no CT (a CT without a gland is scored, not refused).
         OutputError: a label map or the log cannot be written.
         ParotidSegError: SciPy, which the results need, is missing.
     """
-
     structures = model.bundle.structures
+    if [(s.label, s.key) for s in structures] != [(s.label, s.key) for s in folder.structures]:
+        drawn, wanted = (", ".join(s.key for s in of) for of in (structures, folder.structures))
+        raise DataError(f"The model draws {drawn}, but the data set has {wanted}: choose another model or data set.")
 
     def score(case: str) -> CaseScores:
         images, reference = folder.read_images(case), folder.read_mask(case)

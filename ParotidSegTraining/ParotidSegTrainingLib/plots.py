@@ -10,11 +10,15 @@ from ParotidSegLib.errors import OutputError
 from ParotidSegLib.views import new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, QUIET = "#1c2329", "#66727d"
 #: Colours of the models A and B, red, green and blue (Okabe and Ito's palette), never those of a parotid gland.
 COLOUR_A, COLOUR_B = (213, 94, 0), (0, 158, 115)
+
+#: Structures side by side in a plot; more of them go below.
+COLUMNS = 2
 
 _DPI = 150
 
@@ -22,6 +26,28 @@ _DPI = 150
 def new_plot(width: int, height: int) -> Figure:
     """An empty white figure of this size in pixels."""
     return new_figure(width, height, dpi=_DPI, background="white")
+
+
+def cells_of(count: int, cell: tuple[int, int]) -> tuple[int, int]:
+    """Size in pixels of a plot that has a cell for each structure, `COLUMNS` side by side."""
+    return min(COLUMNS, count) * cell[0], -(-count // COLUMNS) * cell[1]
+
+
+def axes_in_cell(figure: Figure, place: int, count: int, box: tuple[float, float, float, float]) -> Axes:
+    """Axes in one of the cells of a plot.
+
+    Args:
+        figure: of the size that `cells_of` gives.
+        place: number of the cell, row by row.
+        count: number of cells.
+        box: left edge, bottom edge, width and height, as shares of the cell.
+    """
+    columns, rows = min(COLUMNS, count), -(-count // COLUMNS)
+    row, column = divmod(place, COLUMNS)
+    left, bottom, width, height = box
+    return figure.add_axes(
+        ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
+    )
 
 
 def save_plot(figure: Figure, path: str | Path) -> Path:

@@ -17,8 +17,9 @@ from typing import Any
 from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.export import write_json
+from ParotidSegLib.fields import from_data
 from ParotidSegLib.metrics import NSD_TOLERANCES, StructureScores, Summary, summarise
-from ParotidSegLib.structures import PAROTIDS, CodedConcept, Structure
+from ParotidSegLib.structures import PAROTIDS, Structure
 
 from .agreement import BlandAltman, agreement_table, bland_altman, draw_bland_altman
 from .structure_sets import title_of
@@ -281,7 +282,7 @@ def read_results(folder: Path) -> Results:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
-        structures = tuple(_structure(data) for data in summary["structures"])
+        structures = tuple(from_data(Structure, data) for data in summary["structures"])
         rows = _rows(lines)
         keys = {structure.key for structure in structures}
         if not rows or any(set(row.scores) != keys for row in rows):
@@ -293,11 +294,6 @@ def read_results(folder: Path) -> Results:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"The results in {folder} are damaged or incomplete: evaluate again.") from error
-
-
-def _structure(data: Mapping[str, Any]) -> Structure:
-    concepts = {name: CodedConcept(**data[name]) for name in ("category", "type", "laterality") if data[name]}
-    return Structure(**{**data, **concepts, "colour": tuple(data["colour"])})
 
 
 def _rows(lines: Sequence[Mapping[str, str]]) -> list[CaseScores]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ParotidSegLib.structures import PAROTID_GLAND, Structure
+from ParotidSegLib.structures import PAROTID_GLAND, Structure, partner_of
 
 
 def title_of(structure: Structure) -> str:
@@ -14,6 +14,5 @@ def title_of(structure: Structure) -> str:
 
 def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
     """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
-    rights = [structure for structure in structures if structure.side == "right"]
-    lefts = [structure for structure in structures if structure.side == "left"]
-    return [(right, left) for right in rights for left in lefts if right.type == left.type]
+    pairs = [(structure, partner_of(structure, structures)) for structure in structures if structure.side == "right"]
+    return [(right, left) for right, left in pairs if left is not None]

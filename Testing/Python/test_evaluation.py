@@ -171,6 +171,11 @@ def test_an_interrupted_evaluation_segments_only_what_is_left_or_has_no_label_ma
     assert len(list(masks.iterdir())) == 3
 
 
+def test_a_model_for_other_structures_than_those_of_the_data_set_is_refused(made_dataset, answers, monkeypatch):
+    monkeypatch.setattr(MODEL.bundle, "structures", (replace(CORD, label=1), replace(CORD, label=2, key="Other")))
+    assert "draws Cord, Other, but the data set has Parotid_R, Parotid_L" in refusal(DataError, run, made_dataset)
+
+
 def test_a_mask_on_another_grid_ends_the_evaluation_with_a_sentence(made_dataset, answers, monkeypatch):
     moved = sitk.Image(TRUTH)
     moved.SetOrigin((0.0, 0.0, 0.0))
