@@ -16,6 +16,7 @@ from ParotidSegLib.export import write_segmentation
 from ParotidSegLib.metrics import NSD_TOLERANCES, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.surfaces import joint_bounding_box
 
 from .agreement import require_statistics
 from .case_log import CaseLog, fingerprint
@@ -177,6 +178,8 @@ def swapped_sides(reference: sitk.Image, labels: sitk.Image, structures: Sequenc
     Only a structure that both sides have, in `structures`, can be swapped.
     """
     truth, found = sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels)
+    box = joint_bounding_box(truth != 0, found != 0)  # outside of it there is nothing, in hundreds of slices
+    truth, found = truth[box], found[box]
     for right, left in ((right.label, left.label) for right, left in partners(structures)):
         straight = [dice(truth == label, found == label) for label in (right, left)]
         crossed = [dice(truth == right, found == left), dice(truth == left, found == right)]

@@ -14,6 +14,7 @@ from ParotidSegLib.errors import DataError
 from ParotidSegLib.export import SUFFIXES
 from ParotidSegLib.metrics import GRID_TOLERANCE
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.surfaces import joint_bounding_box
 
 _SIDES = {"right": {"r", "rt", "right"}, "left": {"l", "lt", "left"}}
 #: Words in a file's name, also of names like "ParotidRt"; digits and punctuation part them.
@@ -174,28 +175,30 @@ def _read(path: Path) -> tuple[sitk.Image, np.ndarray]:
     return image, sitk.GetArrayViewFromImage(image)
 
 
-def _read_mask(path: Path) -> sitk.Image:
-    """A mask of one structure: zero outside, any one other value inside."""
+def _read_mask(path: Path) -> tuple[sitk.Image, np.ndarray]:
+    """A mask of one structure (zero outside, any one other value inside): the image, and where it is not zero."""
     image, array = _read(path)
     inside = array != 0
-    values = array[inside]
+    box = joint_bounding_box(inside, inside)
+    values = array[box][inside[box]]
     if values.size and not (values == values[0]).all():
         raise DataError(f"The mask {path} holds several labels, but it may hold one structure alone: export it again.")
-    return sitk.Cast(image != 0, sitk.sitkUInt8)
+    return image, inside
 
 
-def _joined(case: str, masks: Sequence[sitk.Image], structures: Sequence[Structure]) -> sitk.Image:
+def _joined(case: str, masks: Sequence[tuple[sitk.Image, np.ndarray]], structures: Sequence[Structure]) -> sitk.Image:
     """One label map of the masks of all structures, in label order."""
-    labels = np.zeros(sitk.GetArrayViewFromImage(masks[0]).shape, np.uint8)
-    for mask, structure in zip(masks, structures, strict=True):
-        if not np.allclose(_grid(mask), _grid(masks[0]), rtol=0.0, atol=GRID_TOLERANCE):
+    first, inside_first = masks[0]
+    labels = np.zeros(inside_first.shape, np.uint8)
+    for (image, inside), structure in zip(masks, structures, strict=True):
+        if not np.allclose(_grid(image), _grid(first), rtol=0.0, atol=GRID_TOLERANCE):
             raise DataError(f"The masks of the case {case} lie on different grids: export them on one.")
-        inside = sitk.GetArrayViewFromImage(mask) != 0
-        if labels[inside].any():
+        box = joint_bounding_box(inside, inside)
+        if labels[box][inside[box]].any():
             raise DataError(f"The masks of the case {case} overlap: no voxel may belong to two structures.")
-        labels[inside] = structure.label
+        labels[box][inside[box]] = structure.label
     joined = sitk.GetImageFromArray(labels)
-    joined.CopyInformation(masks[0])
+    joined.CopyInformation(first)
     return joined
 
 

@@ -1,4 +1,4 @@
-"""Agreement of volumes, against packages that compute the same: statsmodels, pingouin, SimpleITK.
+"""Agreement of volumes, against packages that compute the same: statsmodels and pingouin.
 
 statsmodels takes the standard deviation with ddof = 0, pingouin with ddof = 1. Both only draw, so the numbers are read
 from their pictures. pingouin's intervals of the limits are the rounded ones of 1986 (t s sqrt(3 / n)): those differ.
@@ -7,20 +7,13 @@ from their pictures. pingouin's intervals of the limits are the rounded ones of 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ParotidSegTrainingLib.agreement import bland_altman
-from ParotidSegTrainingLib.evaluation import compare_folders
-from ParotidSegTrainingLib.masks import MaskFolder
-from ParotidSegTrainingLib.results import CaseScores, agreements
-
-FILES = {"Parotid_R": "Parotid-Rt.nrrd", "Parotid_L": "Parotid-Lt.nrrd"}
 
 
 @pytest.fixture(params=[(5, 1), (30, 2), (200, 3)], ids=["5 pairs", "30 pairs", "200 pairs"])
@@ -74,45 +67,3 @@ def test_bias_limits_and_the_interval_of_the_bias_agree_with_pingouin(volumes, f
     # Their rounded interval of a limit, with our quantile and SD, differs from ours by this factor alone.
     rounded = math.sqrt(3 / ours.n / (1 / ours.n + 1.96**2 / (2 * (ours.n - 1))))
     assert (ours.upper.high - ours.upper.value) * rounded == pytest.approx(extents[1].y1 - upper)
-
-
-@pytest.fixture(scope="module")
-def readers(data_root: Path) -> list[CaseScores]:
-    """The radiographer's contours, scored against the oncologist's."""
-    folder = data_root / "two_readers"
-    oncologist, radiographer = (MaskFolder.open(folder / reader) for reader in ("oncologist", "radiographer"))
-    return compare_folders(oncologist, radiographer, report=lambda line: None)
-
-
-@pytest.mark.data
-def test_dice_and_volumes_of_two_readers_are_those_of_simpleitk(data_root, readers):
-    assert len(readers) == 7
-    for row in readers:
-        for key, scores in row.scores.items():
-            masks = [
-                sitk.ReadImage(str(data_root / "two_readers" / reader / row.case / FILES[key]))
-                for reader in ("oncologist", "radiographer")
-            ]
-            filled = np.flatnonzero(
-                np.any([sitk.GetArrayViewFromImage(mask).any(axis=(1, 2)) for mask in masks], axis=0)
-            )
-            # Beyond these slices, of up to 437, there is nothing to compare.
-            masks = [mask[:, :, int(filled[0]) : int(filled[-1]) + 1] for mask in masks]
-            overlap = sitk.LabelOverlapMeasuresImageFilter()
-            overlap.Execute(*masks)
-            assert scores.dice == pytest.approx(overlap.GetDiceCoefficient(1), abs=1e-12), (row.case, key)
-            for mask, volume in zip(masks, (scores.volume_reference_ml, scores.volume_ml), strict=True):
-                shape = sitk.LabelShapeStatisticsImageFilter()
-                shape.ComputePerimeterOff()
-                shape.Execute(mask)
-                assert volume == pytest.approx(shape.GetPhysicalSize(1) / 1000.0)
-
-
-@pytest.mark.data
-def test_two_readers_do_not_swap_sides_and_agree_within_limits(readers):
-    assert not any(row.swapped for row in readers)
-    for key, found in agreements(readers).items():
-        differences = [row.scores[key].volume_ml - row.scores[key].volume_reference_ml for row in readers]
-        assert found.bias.value == pytest.approx(np.mean(differences))
-        assert found.bias.low < 0.0 < found.bias.high
-        assert found.lower.value < min(differences) and max(differences) < found.upper.value
