@@ -14,6 +14,7 @@ from ParotidSegLib.errors import ParotidSegError, RecipeError
 from . import recipe as recipes
 from .cli_compare import add_compare
 from .cli_evaluate import add_evaluate, say
+from .cli_start import add_practice, add_recipes
 from .dataset import DatasetFolder
 
 
@@ -21,6 +22,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="parotidseg-train", description="Train and judge parotid segmentation models.")
     commands = top.add_subparsers(dest="command", required=True)
+    add_recipes(commands)
+    add_practice(commands)
     fit = commands.add_parser("fit", help="train a network, or go on with an interrupted run")
     fit.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
     fit.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
