@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
     bundle.add_argument("--segmenter", required=True, type=Path, help="run folder of the segmenting network")
     bundle.add_argument(
-        "--locator", type=Path, help="run folder of the network that finds parotid glands (without: the whole scan)"
+        "--locator",
+        type=Path,
+        help="run folder of the network that finds parotid glands, or a bundle that has one (without: the whole scan)",
     )
     bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
     bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")
