@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +87,33 @@ def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "
     Raises:
         ImageError: no CT, several and none chosen, a damaged file, or slices that form no regular grid.
     """
-    headers = _read_headers(folder)
-    chosen = _choose(_series_of(headers, folder, modality), series, folder, modality).headers
+    headers = _read_headers(_files(folder), f"the folder {folder.name!r}")
+    return _assembled(_choose(_series_of(headers, folder, modality), series, folder, modality).headers)
+
+
+def read_dicom_files(files: Sequence[Path], modality: str = "CT") -> sitk.Image:
+    """Read one series of which the files are known; they may lie in several folders, among others.
+
+    Args:
+        files: all files of the series, in any order.
+        modality: as DICOM codes it; "OT" takes any.
+
+    Returns:
+        As `read_dicom_folder`.
+
+    Raises:
+        ImageError: no image, another modality, several series, a damaged file, or slices that form no regular grid.
+    """
+    headers = _read_headers(files, "the series")
+    if not headers or any(modality not in (header.modality, "OT") for header in headers):
+        raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
+    if len({header.series for header in headers}) > 1:
+        raise ImageError("The DICOM files belong to several series: export one series alone.")
+    return _assembled(headers)
+
+
+def _assembled(chosen: list[_Header]) -> sitk.Image:
+    """The image of one series."""
     if any(header.frames > 1 for header in chosen):
         if len(chosen) > 1:
             raise ImageError(
@@ -122,11 +147,11 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names))
 
 
-def _read_headers(folder: Path) -> list[_Header]:
+def _read_headers(files: Iterable[Path], where: str) -> list[_Header]:
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     headers, damaged = [], 0
-    for path in _files(folder):
+    for path in files:
         reader.SetFileName(str(path))
         try:
             reader.ReadImageInformation()
@@ -136,7 +161,7 @@ def _read_headers(folder: Path) -> list[_Header]:
         headers.append(_header(reader, path))
     if damaged:
         raise ImageError(
-            f"{damaged} DICOM CT file(s) in the folder {folder.name!r} are damaged, cut short or compressed in an "
+            f"{damaged} DICOM CT file(s) in {where} are damaged, cut short or compressed in an "
             "unknown way: copy or export the series again."
         )
     return headers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import SimpleITK as sitk
 
 from .atomic import atomic_path
 from .ct_checks import check_grid, check_image, check_kind, slabs
-from .dicom_series import INT16_RANGE, read_dicom_folder
+from .dicom_series import INT16_RANGE, read_dicom_files, read_dicom_folder
 from .errors import ImageError, OutputError
 from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
 
-__all__ = ["check_image", "read_image", "write_image"]
+__all__ = ["check_image", "read_image", "read_series", "write_image"]
 
 #: Formats that are one file each: a pair (.mhd and .raw) could not be renamed into place at once.
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -54,6 +54,25 @@ def read_image(
             raise ImageError(f"A series can only be chosen in a DICOM folder, and {path.name!r} is none: leave it out.")
         else:
             image = _read_file(path, modality, whole_head=whole_head)
+        check_image(image, modality, whole_head=whole_head)
+        return _compact(image)
+
+
+def read_series(files: Sequence[Path], *, modality: str = "CT", whole_head: bool = True) -> sitk.Image:
+    """Read a DICOM series of which the files are known, and check it as `read_image` does.
+
+    Args:
+        files: all files of one series, in any order; at least one.
+        modality, whole_head: as for `read_image`.
+
+    Returns:
+        As `read_image`.
+
+    Raises:
+        ImageError: the files are damaged, of several series, no regular grid, or `check_image` objects.
+    """
+    with _quiet_itk():
+        image = read_dicom_files(files, modality)
         check_image(image, modality, whole_head=whole_head)
         return _compact(image)
 

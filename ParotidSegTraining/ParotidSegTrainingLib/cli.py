@@ -14,7 +14,7 @@ from ParotidSegLib.errors import ParotidSegError, RecipeError
 from . import recipe as recipes
 from .cli_compare import add_compare
 from .cli_evaluate import add_evaluate, say
-from .cli_start import add_practice, add_recipes
+from .cli_prepare import add_prepare
 from .dataset import DatasetFolder
 
 
@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="parotidseg-train", description="Train and judge parotid segmentation models.")
     commands = top.add_subparsers(dest="command", required=True)
-    add_recipes(commands)
-    add_practice(commands)
+    add_prepare(commands)
+
     fit = commands.add_parser("fit", help="train a network, or go on with an interrupted run")
     fit.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
     fit.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
@@ -39,9 +39,7 @@ def parser() -> argparse.ArgumentParser:
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
     bundle.add_argument("--segmenter", required=True, type=Path, help="run folder of the segmenting network")
     bundle.add_argument(
-        "--locator",
-        type=Path,
-        help="run folder of the network that finds parotid glands, or a bundle that has one (without: the whole scan)",
+        "--locator", type=Path, help="run folder of the network that finds parotid glands (without: the whole scan)"
     )
     bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
     bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")
@@ -89,11 +87,11 @@ def _bundle(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Entry point: 0 done, 1 failed (of several cases the rest is done), 2 wrong use, 130 interrupted."""
     arguments = parser().parse_args(argv)
     arguments.words = sys.argv[1:] if argv is None else argv  # results say what command made them
     try:
-        arguments.run_command(arguments)
+        return arguments.run_command(arguments) or 0
     except ParotidSegError as error:
         print(f"parotidseg-train: {error}", file=sys.stderr)
         return 1
@@ -103,7 +101,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return 0
 
 
 if __name__ == "__main__":

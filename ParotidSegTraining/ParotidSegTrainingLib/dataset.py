@@ -15,13 +15,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.fields import from_data
 from ParotidSegLib.images import read_image
 from ParotidSegLib.preprocessing import Box, Input, box_around, physical_bounds, smooth_for
-from ParotidSegLib.structures import PAROTIDS, Structure, check_structures
+from ParotidSegLib.structures import PAROTIDS, Structure
 
+from .grids import grid_difference
 from .masks import read_label_map
 from .recipe import Recipe
+from .structure_lists import read_structures
 
 SPLITS = ("train", "validation", "test")
 #: .png and .dcm: slices, for networks that work on them.
@@ -71,7 +72,7 @@ class DatasetFolder:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise DataError(f"The split '{split}' of {root / 'splits.json'} must be a list of names of cases.")
         splits = {split: tuple(raw.get(split, ())) for split in SPLITS}
-        folder = cls(root, splits, _read_structures(root), tuple(inputs))
+        folder = cls(root, splits, read_structures(root), tuple(inputs))
         seen: set[str] = set()
         for case in (case for cases in splits.values() for case in cases):
             if case in seen:
@@ -124,19 +125,6 @@ class DatasetFolder:
             if path.is_file():
                 return path
         raise DataError(f"The case {case} has no file in {self.root / folder} ({', '.join(SUFFIXES)}).")
-
-
-def _read_structures(root: Path) -> tuple[Structure, ...]:
-    path = root / "structures.json"
-    if not path.exists():
-        return PAROTIDS
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        structures = tuple(from_data(Structure, entry) for entry in data)
-        check_structures(structures)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is no list of structures: {error}.") from error
-    return structures
 
 
 @dataclass(frozen=True)
@@ -200,14 +188,9 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
 
 def require_same_grid(name: str, image: sitk.Image, labels: sitk.Image) -> None:
     """Raise a DataError unless the case's image and mask lie on one grid (to what NIfTI's single precision allows)."""
-    same = (
-        image.GetSize() == labels.GetSize()
-        and np.allclose(image.GetOrigin(), labels.GetOrigin(), atol=1e-2)
-        and np.allclose(image.GetSpacing(), labels.GetSpacing(), atol=1e-4)
-        and np.allclose(image.GetDirection(), labels.GetDirection(), atol=1e-4)
-    )
-    if not same:
-        raise DataError(f"Image and mask of the case {name} lie on different grids.")
+    difference = grid_difference(image, labels)
+    if difference:
+        raise DataError(f"Image and mask of the case {name} lie on different grids: {difference}.")
 
 
 def _within(image: sitk.Image, points: np.ndarray, margin_mm: float) -> sitk.Image:

@@ -1,0 +1,229 @@
+"""A tree of DICOM files: which CT series has which structure set, whatever the folders and names are.
+
+Headers are read once, with pydicom and without pixels. What a case is read from stays in memory: nothing of the patient
+is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from ParotidSegLib.errors import DataError
+from ParotidSegLib.images import read_series
+
+from .label_files import from_named_masks, missing_error
+from .label_mapping import SourceLabels
+from .rtstruct import draw, lenient, read_structure_set
+
+#: A series with fewer images is a localizer.
+FEWEST_IMAGES = 4
+#: Files that have to be DICOM.
+_DICOM_SUFFIXES = (".dcm", ".ima")
+_TAGS = (
+    "SOPInstanceUID",
+    "NumberOfFrames",
+    "SOPClassUID",
+    "Modality",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "ImageType",
+    "ReferencedFrameOfReferenceSequence",
+    "StructureSetDate",
+    "StructureSetTime",
+    "InstanceCreationDate",
+    "InstanceCreationTime",
+)
+
+
+@dataclass(frozen=True)
+class ScanSeries:
+    """A CT series.
+
+    Attributes:
+        uid: SeriesInstanceUID.
+        frame: FrameOfReferenceUID, or "".
+        patient: PatientID, or the study's UID where that is empty.
+        files: in no order.
+    """
+
+    uid: str
+    frame: str
+    patient: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class StructureFile:
+    """A structure set.
+
+    Attributes:
+        path: the file.
+        series: SeriesInstanceUIDs that it refers to.
+        frames: FrameOfReferenceUIDs that it refers to.
+        date: when it was made, as digits that can be compared; "" if it does not say.
+    """
+
+    path: Path
+    series: frozenset[str]
+    frames: frozenset[str]
+    date: str
+
+
+@dataclass(frozen=True)
+class DicomCase:
+    """A CT series with the structure sets that were drawn on it."""
+
+    scan: ScanSeries
+    structure_sets: tuple[StructureFile, ...]
+
+    def read(
+        self, labels: SourceLabels, *, allow_missing: bool = False, newest: bool = False
+    ) -> tuple[sitk.Image, sitk.Image, list[str]]:
+        """The scan (int16, HU), its label map (uint8) and remarks.
+
+        Args:
+            labels: what the names of regions become.
+            allow_missing: take a case that lacks structures.
+            newest: of several structure sets take the one made last.
+
+        Raises:
+            ImageError: the series is damaged, forms no regular grid, or is no CT of a head.
+            DataError: there are several structure sets, a side is not clear, or a contour is not of this scan.
+            ParotidSegError: pydicom is missing.
+        """
+        regions = read_structure_set(self._structure_set(newest=newest).path)
+        image = read_series(self.scan.files)
+        found = labels.of_names(regions.names)
+        missing = labels.missing(found)
+        if missing and not allow_missing:
+            raise missing_error(missing, regions.names)
+        masks, remarks = {}, []
+        for name in (name for names in found.values() for name in names):
+            try:
+                drawn = draw(regions.contours_of(name), image)
+            except DataError as error:
+                raise DataError(f"The region '{name}' cannot be used: {error}") from error
+            masks[name] = drawn.mask
+            if drawn.filled:
+                remarks.append(f"{drawn.filled} slice(s) of '{name}' without a contour were interpolated.")
+            if drawn.outside:
+                remarks.append(f"{drawn.outside} contour(s) of '{name}' lie above or below the scan.")
+        label_map, more = from_named_masks(masks, image, labels, allow_missing=allow_missing)
+        return image, label_map, remarks + more
+
+    def _structure_set(self, *, newest: bool) -> StructureFile:
+        if len(self.structure_sets) == 1:
+            return self.structure_sets[0]
+        ordered = sorted(self.structure_sets, key=lambda one: one.date)
+        if not newest or ordered[-1].date == ordered[-2].date:
+            raise DataError(
+                f"{len(ordered)} structure sets belong to the CT series: keep the one to be used, or take the one made "
+                "last with --newest (if they have dates)."
+            )
+        return ordered[-1]
+
+
+def find_dicom_cases(root: Path) -> tuple[list[DicomCase], list[str]]:
+    """The CT series with structure sets of a tree, by patient and UID; and remarks on what belongs to none.
+
+    A structure set belongs to the series that it refers to; if that is not there, to the one CT series of the same
+    frame of reference.
+
+    Raises:
+        DataError: there is no CT series with a structure set.
+        ParotidSegError: pydicom is missing.
+    """
+    scans, structure_sets, damaged = _index(root)
+    by_scan: dict[str, list[StructureFile]] = defaultdict(list)
+    orphans = 0
+    for structures in structure_sets:
+        uid = _scan_of(structures, scans)
+        if uid is None:
+            orphans += 1
+        else:
+            by_scan[uid].append(structures)
+    cases = [DicomCase(scan, tuple(by_scan[scan.uid])) for scan in scans if scan.uid in by_scan]
+    if not cases:
+        raise DataError(
+            f"A source holds no CT series with a structure set ({len(scans)} CT series, {len(structure_sets)} "
+            "structure sets): export the CT series together with the RTSTRUCT that was drawn on it."
+        )
+    remarks = []
+    if damaged:
+        remarks.append(f"{damaged} file(s) named .dcm are damaged or no DICOM: a series they belong to lacks them.")
+    if orphans:
+        remarks.append(f"{orphans} structure set(s) belong to no single CT series of the source and were left out.")
+    if len(scans) > len(cases):
+        remarks.append(f"{len(scans) - len(cases)} CT series without a structure set were left out.")
+    return sorted(cases, key=lambda case: (case.scan.patient, case.scan.uid)), remarks
+
+
+def _scan_of(structures: StructureFile, scans: Sequence[ScanSeries]) -> str | None:
+    named = [scan.uid for scan in scans if scan.uid in structures.series]
+    if not named:
+        named = [scan.uid for scan in scans if scan.frame and scan.frame in structures.frames]
+    return named[0] if len(named) == 1 else None
+
+
+def _index(root: Path) -> tuple[list[ScanSeries], list[StructureFile], int]:
+    """All CT series and structure sets of a tree, and how many files that should be DICOM are not."""
+    groups: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    structure_sets: dict[str, StructureFile] = {}
+    damaged = 0
+    for path, header in _headers(root):
+        if "SOPClassUID" not in header:
+            damaged += path.suffix.lower() in _DICOM_SUFFIXES
+            continue
+        modality = str(header.get("Modality", "")).upper()
+        if modality == "RTSTRUCT":
+            # Copies of one object, in two folders, are one structure set.
+            structure_sets.setdefault(str(header.get("SOPInstanceUID", path)), _structure_file(path, header))
+        elif modality == "CT" and "LOCALIZER" not in str(header.get("ImageType", "")).upper():
+            groups[str(header.get("SeriesInstanceUID", ""))].append((path, header))
+    scans = []
+    for uid, members in groups.items():
+        header = members[0][1]
+        if len(members) >= FEWEST_IMAGES or "NumberOfFrames" in header:
+            patient = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or uid)
+            frame = str(header.get("FrameOfReferenceUID", "") or "")
+            scans.append(ScanSeries(uid, frame, patient, tuple(path for path, _ in members)))
+    return scans, list(structure_sets.values()), damaged
+
+
+def _headers(root: Path) -> Iterator[tuple[Path, Any]]:
+    with lenient() as package:
+        for parent, folders, names in os.walk(root):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(parent, name)
+                try:
+                    header = package.dcmread(
+                        path,
+                        stop_before_pixels=True,
+                        specific_tags=list(_TAGS),
+                        force=path.suffix.lower() in _DICOM_SUFFIXES,
+                    )
+                except (package.errors.InvalidDicomError, OSError, EOFError, ValueError, AttributeError, KeyError):
+                    header = {}
+                yield path, header
+
+
+def _structure_file(path: Path, header: Any) -> StructureFile:
+    series, frames = set(), set()
+    for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
+        frames.add(str(frame.get("FrameOfReferenceUID", "")))
+        for study in frame.get("RTReferencedStudySequence") or ():
+            for one in study.get("RTReferencedSeriesSequence") or ():
+                series.add(str(one.get("SeriesInstanceUID", "")))
+    date = str(header.get("StructureSetDate", "") or header.get("InstanceCreationDate", "") or "")
+    time = str(header.get("StructureSetTime", "") or header.get("InstanceCreationTime", "") or "")
+    return StructureFile(path, frozenset(series - {""}), frozenset(frames - {""}), f"{date}{time}" if date else "")
