@@ -16,6 +16,8 @@ from ParotidSegLib.metrics import GRID_TOLERANCE
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.surfaces import joint_bounding_box
 
+from .structure_sets import in_sentence
+
 _SIDES = {"right": {"r", "rt", "right"}, "left": {"l", "lt", "left"}}
 #: Words in a file's name, also of names like "ParotidRt"; digits and punctuation part them.
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -117,7 +119,7 @@ def read_label_map(path: Path, structures: Sequence[Structure] = PAROTIDS) -> si
         unknown = ", ".join(f"{value:g}" for value in np.unique(array[~is_known])[:5])
         raise DataError(
             f"The label map {path} has labels of no structure ({unknown}): it may hold 0 for the background, "
-            + " and ".join(f"{structure.label} for the {_in_words(structure)}" for structure in structures)
+            + " and ".join(f"{structure.label} for the {in_sentence(structure)}" for structure in structures)
             + "."
         )
     return sitk.Cast(image, sitk.sitkUInt8)
@@ -133,10 +135,6 @@ def _is_mask(paths: Sequence[Path], root: Path) -> bool:
     return paths[0].parent != root
 
 
-def _in_words(structure: Structure) -> str:
-    return structure.name[:1].lower() + structure.name[1:]
-
-
 def _masks_of(folder: Path, structures: Sequence[Structure]) -> tuple[Path, ...]:
     """The masks in the folder of a case, in label order."""
     paths = sorted(path for path in folder.iterdir() if _suffix(path) and not path.name.startswith("."))
@@ -147,7 +145,7 @@ def _masks_of(folder: Path, structures: Sequence[Structure]) -> tuple[Path, ...]
         if len(of_structure) != 1:
             count = "no mask" if not of_structure else f"{len(of_structure)} masks"
             raise DataError(
-                f"{folder} has {count} of the {_in_words(structure)}: it needs one file with a name like "
+                f"{folder} has {count} of the {in_sentence(structure)}: it needs one file with a name like "
                 f"{structure.key}.nii.gz, with an empty mask where there is none."
             )
         found.append(of_structure[0])

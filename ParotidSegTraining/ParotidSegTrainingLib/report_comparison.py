@@ -17,6 +17,7 @@ from .overlays import Difference
 from .plots import signed
 from .report_sections import NOTHING, Section, digits_of, interval, mean_and_sd, number, p_words, titled
 from .results import CaseScores, Metric, missed
+from .structure_sets import in_sentence
 
 _OVERLAP = ("dice", "iou")
 
@@ -86,7 +87,7 @@ def _warnings(comparisons: Comparisons) -> Iterable[str]:
         lost = [(s, missed(results.rows, s.key)) for s in results.structures]
         for structure, count in lost:
             if count:
-                yield f"{letter} missed the {structure.name.lower()} in {count} of {len(results.rows)} cases."
+                yield f"{letter} missed the {in_sentence(structure)} in {count} of {len(results.rows)} cases."
     for letter, cases in (("A", comparisons.only_a), ("B", comparisons.only_b)):
         if cases:
             yield f"Only {letter} was evaluated on {', '.join(cases)}: left out here."
@@ -173,7 +174,7 @@ def _two(value: float) -> str:
 
 def pairs_section(comparisons: Comparisons, plot: Path) -> Section:
     """The picture of the paired values."""
-    names = ", ".join(structure.name.lower() for structure in comparisons.structures)
+    names = ", ".join(in_sentence(structure) for structure in comparisons.structures)
     return section(
         "pairs",
         "Case by case",
@@ -239,7 +240,7 @@ def overlay_section(overlays: Sequence[OverlayPicture], shown_of: int) -> Sectio
 
 
 def _where(difference: Difference) -> str:
-    place = f"{difference.structure.name.lower()}, z = {in_mm(difference.z)} mm"
+    place = f"{in_sentence(difference.structure)}, z = {in_mm(difference.z)} mm"
     area, volume = f"{difference.area_cm2:.1f} cm²", f"{difference.volume_ml:.1f} mL"
     said = f"A and B differ by {area} in this slice and {volume} in all"
     said = said if difference.volume_ml else "A and B are the same"

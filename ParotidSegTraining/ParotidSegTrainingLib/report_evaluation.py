@@ -10,6 +10,7 @@ from ParotidSegLib.structures import Structure
 from .html_page import box, paragraph, section, table
 from .report_sections import Section, interval, mean_and_sd, number, titled
 from .results import Results, absent, invented, missed, summaries
+from .structure_sets import in_sentence
 
 
 def scores_section(judged: Sequence[Results]) -> Section:
@@ -63,7 +64,7 @@ def _notes_of(results: Results, structure: Structure) -> list[str]:
         (absent(results.rows, structure.key), "is in neither contour"),
     )
     count = len(results.rows)
-    return [f"The {structure.name.lower()} {what} in {cases} of {count} cases." for cases, what in said if cases]
+    return [f"The {in_sentence(structure)} {what} in {cases} of {count} cases." for cases, what in said if cases]
 
 
 def cases_section(judged: Sequence[Results]) -> Section:

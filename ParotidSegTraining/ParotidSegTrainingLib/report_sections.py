@@ -13,7 +13,7 @@ from .agreement import LIMIT_FACTOR, Estimate
 from .html_page import definitions, paragraph, picture, section, table
 from .plots import signed
 from .results import Metric, Results, agreements
-from .structure_sets import title_of
+from .structure_sets import in_sentence, title_of
 
 NOTHING = "–"
 Section = tuple[str, str, str]
@@ -80,7 +80,7 @@ def volumes_section(judged: Sequence[tuple[str, Results, Path]]) -> Section:
             picture(
                 plot,
                 alt=f"Bland-Altman plot of {named}: difference of the volumes over their mean, a panel for each of "
-                f"{', '.join(structure.name.lower() for structure in results.structures)}.",
+                f"{', '.join(in_sentence(structure) for structure in results.structures)}.",
                 caption=f"{named}. Each dot is one case. Solid line: bias; dashed lines: limits of agreement (bias ± "
                 f"{LIMIT_FACTOR} SD), each with its 95 % confidence interval at the right; dotted: the slope.",
             )

@@ -12,6 +12,12 @@ def title_of(structure: Structure) -> str:
     return structure.side if structure.type == PAROTID_GLAND else structure.name
 
 
+def in_sentence(structure: Structure) -> str:
+    """The name as it stands within a sentence: "right parotid gland", but "GTV"."""
+    name = structure.name
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
 def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
     """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
     pairs = [(structure, partner_of(structure, structures)) for structure in structures if structure.side == "right"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.metrics import StructureScores
-from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.structures import PAROTIDS, CodedConcept
 from ParotidSegTrainingLib.comparing import report_on
 from ParotidSegTrainingLib.html_page import picture, table
 from ParotidSegTrainingLib.provenance import shown_command
@@ -146,6 +147,21 @@ def test_three_evaluations_stand_one_after_the_other(both, tmp_path):
     assert page.headings[0] == "one, two, three"
     assert len(page.pictures) == 3
     assert "In short" not in page.headings
+
+
+def test_structures_without_sides_have_rows_of_their_own(tmp_path):
+    target = CodedConcept("SCT", "1", "Target")
+    gtv = replace(PAROTIDS[0], label=3, key="GTV", name="GTV", type=target, side="", laterality=None)
+    folders = []
+    for name, dice in (("a", A), ("b", [0.0, *B[1:]])):
+        keys = [*(s.key for s in PAROTIDS), "GTV"]
+        rows = [CaseScores(f"case_{i}", {key: scores(d) for key in keys}, False, (), 1.0) for i, d in enumerate(dice)]
+        write_results(Results(tuple(rows), (*PAROTIDS, gtv), {"name": name}), tmp_path / name)
+        folders.append(tmp_path / name)
+    page = page_of(folders, tmp_path / "page.html")
+    assert row(page, "GTV", "Dice", "6")[3] == "0.767 ± 0.108"
+    assert "B missed the GTV in 1 of 6 cases." in page.words
+    assert row(page, "case_2")[1:10] == ["0.900", "0.860", "0.040"] * 3
 
 
 def test_one_case_is_too_few_to_compare_and_said(tmp_path):
