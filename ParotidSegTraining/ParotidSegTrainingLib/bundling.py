@@ -9,13 +9,13 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.bundle import SCHEMA, load_bundle
+from ParotidSegLib.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.export import write_json
 from ParotidSegLib.networks import build_network
@@ -54,7 +54,8 @@ def make_bundle(
         output: folder of the bundle.
         name, version, description, licence: of the bundle.
         segmenter_run: run folder of `trainer.fit`.
-        locator_run: that of the network that finds the glands; None if the segmenter is to look at all of a scan.
+        locator_run: that of the network that finds the glands, or a bundle (name, folder or zip) whose locator is
+            taken over as it is; None if the segmenter is to look at all of a scan.
         choice: which weights of the segmenter: "hybrid", "best_dice" or "last".
         training: what is said about the data.
 
@@ -73,7 +74,9 @@ def make_bundle(
             folder.mkdir()
             networks: dict[str, Any] = {"locator": None}
             for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
-                if run is not None:
+                if run is not None and role == "locator" and _is_bundle(run):
+                    networks[role] = _take_locator(folder, load_bundle(str(run)))
+                elif run is not None:
                     networks[role] = _export_network(folder, run, role, weights)
             segmenter = recipes.load(str(segmenter_run / "recipe.json"))
             data = {
@@ -135,6 +138,30 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
     if importlib.util.find_spec("openvino"):
         described["openvino"] = f"openvino/{stem}.xml"
         _export_openvino(model, folder / described["openvino"])
+    return described
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a path is no run folder but the name, the folder or the zip of a bundle."""
+    return str(path) in shipped_bundles() or path.is_file() or (path / "bundle.json").is_file()
+
+
+def _take_locator(folder: Path, bundle: Bundle) -> dict[str, Any]:
+    """Copy the locator of a bundle, which is verified: its weights, and its OpenVINO model if there is one."""
+    spec = bundle.locator
+    if spec is None:
+        raise DataError(f"The bundle '{bundle.name}' has no locator: name another one, or a run.")
+    names = {spec.weights: "locator.weights.h5"}
+    described = {**_json_ready(asdict(spec)), "weights": "locator.weights.h5"}
+    if spec.openvino:
+        described["openvino"] = "openvino/locator.xml"
+        for suffix in (".xml", ".bin"):
+            names[str(PurePosixPath(spec.openvino).with_suffix(suffix))] = f"openvino/locator{suffix}"
+    else:
+        del described["openvino"]
+    for source, target in names.items():
+        (folder / target).parent.mkdir(exist_ok=True)
+        (folder / target).write_bytes(bundle.read(source))
     return described
 
 

@@ -15,6 +15,7 @@ from . import recipe as recipes
 from .cli_compare import add_compare
 from .cli_evaluate import add_evaluate, say
 from .cli_prepare import add_prepare
+from .cli_start import add_practice, add_recipes
 from .dataset import DatasetFolder
 
 
@@ -22,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="parotidseg-train", description="Train and judge parotid segmentation models.")
     commands = top.add_subparsers(dest="command", required=True)
+    add_recipes(commands)
+    add_practice(commands)
     add_prepare(commands)
 
     fit = commands.add_parser("fit", help="train a network, or go on with an interrupted run")
@@ -39,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")
     bundle.add_argument("--segmenter", required=True, type=Path, help="run folder of the segmenting network")
     bundle.add_argument(
-        "--locator", type=Path, help="run folder of the network that finds parotid glands (without: the whole scan)"
+        "--locator",
+        type=Path,
+        help="run folder of the network that finds parotid glands, or a bundle that has one (without: the whole scan)",
     )
     bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
     bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")

@@ -65,9 +65,9 @@ def fit(
             usable; a RecipeError later on, if the loss is no longer a number.
         OutputError: the run folder cannot be written.
     """
-    _claim(run, recipe)
     if recipe.structures != folder.structures:
         raise RecipeError(f"The recipe '{recipe.name}' and the data set {folder.root} have different structures.")
+    _claim(run, recipe)
     train_names = folder.cases("train", recipe.exclude)
     validation_names = folder.cases("validation", recipe.exclude)
     loss = build_loss(recipe.loss)

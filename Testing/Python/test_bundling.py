@@ -53,7 +53,7 @@ def made_bundle(tiny_run: Path, locator_run: Path, tmp_path_factory: pytest.Temp
     return bundle_of(tiny_run, locator_run, tmp_path_factory.mktemp("bundles") / "tiny")
 
 
-def bundle_of(segmenter: Path, locator: Path, output: Path, **changes: str) -> Path:
+def bundle_of(segmenter: Path, locator: Path | None, output: Path, **changes: str) -> Path:
     settings = {"name": "tiny", "version": "0.1.0", "choice": "last", "description": "Two tiny networks.", **changes}
     return make_bundle(
         output, segmenter_run=segmenter, locator_run=locator, training={"data": "made heads"}, **settings
@@ -155,6 +155,26 @@ def test_other_weights_can_be_chosen(tiny_run, locator_run, tmp_path):
     assert np.abs(found - expected_probabilities(recipe, run / "last.weights.h5", tile)).max() > 0.02
     assert bundle.training["weights"] == "hybrid"
     assert bundle.segmenter.openvino is None
+
+
+@pytest.mark.usefixtures("without_openvino")
+def test_the_locator_of_another_bundle_is_taken_over_as_it_is(made_bundle, tiny_run, tmp_path):
+    other, original = load_bundle(bundle_of(tiny_run, made_bundle, tmp_path / "other")), load_bundle(made_bundle)
+    assert other.locator == original.locator
+    assert {name: entry for name, entry in other.files.items() if "locator" in name} == {
+        name: entry for name, entry in original.files.items() if "locator" in name
+    }
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", made_bundle))
+    assert load_bundle(bundle_of(tiny_run, packed, tmp_path / "from-zip")).locator == original.locator
+    shipped = load_bundle(bundle_of(tiny_run, Path("parotid-ct"), tmp_path / "from-name")).locator
+    assert shipped == load_bundle("parotid-ct").locator
+
+
+@pytest.mark.usefixtures("without_openvino")
+def test_a_bundle_without_a_locator_cannot_lend_one(tiny_run, tmp_path):
+    without = bundle_of(tiny_run, None, tmp_path / "without")
+    assert "has no locator" in refusal(DataError, bundle_of, tiny_run, without, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.usefixtures("without_openvino")

@@ -12,6 +12,7 @@ from sentences import refusal
 from ParotidSegLib.errors import RecipeError
 from ParotidSegLib.networks import spatial_shape
 from ParotidSegTrainingLib import recipe as recipes
+from ParotidSegTrainingLib.cli import main
 from ParotidSegTrainingLib.losses import build_loss
 
 
@@ -172,3 +173,22 @@ def test_whole_numbers_serve_where_a_fraction_is_meant():
 
 def test_the_steps_of_a_run_are_those_of_all_its_epochs():
     assert recipes.Optimisation(steps_per_epoch=7, epochs=3).total_steps == 21
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_lists_the_recipes_and_shows_one_with_all_its_fields(capsys):
+    assert main(["recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == recipes.names()
+    assert main(["recipes", "hie-unet"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(recipes.load("hie-unet").to_json())
+
+
+def test_a_copy_of_a_recipe_is_a_recipe_of_its_own_and_replaces_nothing(tmp_path, capsys):
+    copy = tmp_path / "mine.json"
+    assert main(["recipes", "abdomen-unet2d", "--copy", str(copy)]) == 0
+    assert recipes.load(str(copy)) == dataclasses.replace(recipes.load("abdomen-unet2d"), name="mine")
+    assert main(["recipes", "hie-unet", "--copy", str(copy)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert recipes.load(str(copy)).network_config == recipes.load("abdomen-unet2d").network_config

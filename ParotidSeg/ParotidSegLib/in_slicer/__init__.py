@@ -1,0 +1,1 @@
+"""What runs inside 3D Slicer: the scene, the worker process, installing an engine, the panel."""
