@@ -10,6 +10,7 @@ Importing this package loads numpy and SimpleITK only; the engines and the plott
 from __future__ import annotations
 
 from .bundle import Bundle, load_bundle, shipped_bundles
+from .dicom_export import export_dicom
 from .errors import ParotidSegError
 from .export import write_segmentation
 from .images import read_image
@@ -27,6 +28,7 @@ __all__ = [
     "Segmentation",
     "__version__",
     "draw_preview",
+    "export_dicom",
     "load_bundle",
     "open_model",
     "read_image",

@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         "-o",
         required=True,
         type=Path,
-        help="a file (.seg.nrrd, .nii.gz, .nii, .nrrd, .mha) or a folder; several inputs give numbered folders in it",
+        help="a file (.seg.nrrd, .nii.gz, .nii, .nrrd, .mha; of a DICOM folder also .rtstruct.dcm or .seg.dcm) or a "
+        "folder; several inputs give numbered folders in it",
     )
     segment.add_argument(
         "--with",
@@ -51,6 +52,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="a further image for a model that takes several, by the model's name for it (pet=PET.nii.gz)",
     )
+    for option, suffix, what in (("--rtstruct", ".rtstruct.dcm", "contours"), ("--dicom-seg", ".seg.dcm", "voxels")):
+        segment.add_argument(
+            option,
+            dest="dicom",
+            action="append_const",
+            const=suffix,
+            default=[],
+            help=f"also write the {what} as DICOM beside the output (*{suffix}); the input must be a DICOM folder",
+        )
     segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
     segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
     segment.add_argument("--engine", default="auto", choices=ENGINES)
@@ -63,9 +73,27 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("--progress", default="human", choices=("human", "json", "none"))
     segment.set_defaults(run_command=_segment)
 
+    _add_export(commands)
     bundles = commands.add_parser("bundles", help="list the models that ship")
     bundles.set_defaults(run_command=_bundles)
     return top
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser("export", help="turn a label map into DICOM contours (RTSTRUCT) or voxels (SEG)")
+    export.add_argument("labels", type=Path, metavar="LABELS", help="a label map or .seg.nrrd on the voxels of the CT")
+    export.add_argument("--dicom", required=True, type=Path, metavar="FOLDER", help="the DICOM folder of the CT")
+    export.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
+    export.add_argument(
+        "--output", "-o", required=True, type=Path, help="a file that ends with .rtstruct.dcm or .seg.dcm"
+    )
+    export.add_argument(
+        "--edited", action="store_true", help="a person corrected the contours: SEMIAUTOMATIC instead of AUTOMATIC"
+    )
+    export.add_argument(
+        "--bundle", default="parotid-ct", help="the model whose structures the labels are (default: parotid-ct)"
+    )
+    export.set_defaults(run_command=_export)
 
 
 def _segment(arguments: argparse.Namespace) -> int:
@@ -84,7 +112,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     try:
         bundle = load_bundle(arguments.bundle)
         if not several:
-            _plan(arguments, arguments.output, bundle)
+            _plan(arguments, arguments.inputs[0], arguments.output, bundle)
         show.progress("load", 0.0, "Loading the model")
         model = open_model(bundle, engine=arguments.engine)
     except ParotidSegError as error:
@@ -104,16 +132,21 @@ def _segment(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _plan(arguments: argparse.Namespace, output: Path, bundle: Bundle) -> Outputs:
+def _plan(arguments: argparse.Namespace, source: Path, output: Path, bundle: Bundle) -> Outputs:
+    from .dicom_reference import check_dicom_input
     from .outputs import Outputs
 
-    return Outputs.plan(
+    planned = Outputs.plan(
         output,
         preview=arguments.preview,
         report=arguments.report,
         draw=not arguments.no_preview,
         stem="parotids" if bundle.structures == PAROTIDS else "segmentation",
+        dicom=arguments.dicom,
     )
+    if planned.needs_dicom:
+        check_dicom_input(source)
+    return planned
 
 
 def _read_inputs(arguments: argparse.Namespace, source: Path, bundle: Bundle) -> list[sitk.Image]:
@@ -131,18 +164,21 @@ def _read_inputs(arguments: argparse.Namespace, source: Path, bundle: Bundle) ->
 
 
 def _segment_one(arguments: argparse.Namespace, source: Path, output: Path, model: Model, show: Reporter) -> None:
+    from .dicom_reference import DicomReference
     from .segmentation import segment
 
     bundle = model.bundle
-    planned = _plan(arguments, output, bundle)
+    planned = _plan(arguments, source, output, bundle)
     show.progress("read", 0.05, "Reading the scan")
     started = time.perf_counter()
     images = _read_inputs(arguments, source, bundle)
+    modality = bundle.segmenter.preprocessing.inputs[0].modality
+    reference = DicomReference.open(source, arguments.series, modality) if planned.needs_dicom else None
     reading = time.perf_counter() - started
     result = segment(images, model, mirror=not arguments.no_mirror, progress=show.progress)
     result.timings.update(load=model.loading_seconds, read=reading)
     show.progress("write", 1.0, "Writing the result")
-    planned.write(images[0], result, window=_window(images[0], bundle))
+    planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
     show.result(result, planned.paths)
 
 
@@ -154,6 +190,26 @@ def _window(image: sitk.Image, bundle: Bundle) -> tuple[float, float]:
     if preprocessing.inputs[0].modality == "CT":
         return WINDOW
     return next(channel for channel in preprocessing.channels if channel.input == 0).limits(image)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from .bundle import load_bundle
+    from .dicom_export import export_dicom
+    from .dicom_reference import Origin
+    from .label_maps import read_labels
+
+    bundle = load_bundle(arguments.bundle)
+    written = export_dicom(
+        read_labels(arguments.labels, structures=bundle.structures),
+        arguments.output,
+        dicom=arguments.dicom,
+        series=arguments.series,
+        modality=bundle.segmenter.preprocessing.inputs[0].modality,
+        structures=bundle.structures,
+        origin=Origin(edited=arguments.edited),
+    )
+    print(f"{arguments.output}: {', '.join(structure.key for structure in written)}")
+    return 0
 
 
 def _bundles(arguments: argparse.Namespace) -> int:

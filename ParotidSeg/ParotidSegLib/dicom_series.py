@@ -16,7 +16,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from .errors import ImageError
-from .slice_geometry import SliceGeometry, stack_grid
+from .slice_geometry import SliceGeometry, StackGrid, stack_grid
 
 #: A series with fewer images is a localizer (scout) whatever its header says.
 FEWEST_IMAGES = 4
@@ -69,6 +69,23 @@ class _Series:
         return number is None, number or 0, self.uid
 
 
+@dataclass(frozen=True)
+class Slices:
+    """A series of single slices that form a regular grid.
+
+    Attributes:
+        paths: a file a slice, in ascending position along their normal.
+        size: columns, rows and slices.
+        grid: where the voxels lie.
+        is_fractional: whether the rescaled values are no whole numbers.
+    """
+
+    paths: list[Path]
+    size: tuple[int, int, int]
+    grid: StackGrid
+    is_fractional: bool
+
+
 def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "CT") -> sitk.Image:
     """Read the series of a modality, as a rule CT, of a folder and its subfolders.
 
@@ -87,8 +104,7 @@ def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "
     Raises:
         ImageError: no CT, several and none chosen, a damaged file, or slices that form no regular grid.
     """
-    headers = _read_headers(_files(folder), f"the folder {folder.name!r}")
-    return _assembled(_choose(_series_of(headers, folder, modality), series, folder, modality).headers)
+    return _assembled(_headers_of_folder(folder, series, modality))
 
 
 def read_dicom_files(files: Sequence[Path], modality: str = "CT") -> sitk.Image:
@@ -104,12 +120,7 @@ def read_dicom_files(files: Sequence[Path], modality: str = "CT") -> sitk.Image:
     Raises:
         ImageError: no image, another modality, several series, a damaged file, or slices that form no regular grid.
     """
-    headers = _read_headers(files, "the series")
-    if not headers or any(modality not in (header.modality, "OT") for header in headers):
-        raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
-    if len({header.series for header in headers}) > 1:
-        raise ImageError("The DICOM files belong to several series: export one series alone.")
-    return _assembled(headers)
+    return _assembled(_headers_of_files(files, modality))
 
 
 def _assembled(chosen: list[_Header]) -> sitk.Image:
@@ -121,6 +132,52 @@ def _assembled(chosen: list[_Header]) -> sitk.Image:
                 "single slices."
             )
         return _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
+    slices = _sorted(chosen)
+    image = _read_pixels(slices.paths, is_fractional=slices.is_fractional)
+    image.SetOrigin(slices.grid.origin)
+    image.SetSpacing(slices.grid.spacing)
+    image.SetDirection(slices.grid.direction)
+    return image
+
+
+def find_slices(source: Path | Sequence[Path], series: str | None = None, modality: str = "CT") -> Slices:
+    """The files of the series that `read_dicom_folder` or `read_dicom_files` reads, in the order of its voxels.
+
+    Args:
+        source: a folder, or all files of a series.
+        series, modality: as there; of files, a series cannot be chosen.
+
+    Raises:
+        ImageError: as there, or the series is a multi-frame file.
+    """
+    if isinstance(source, Path):
+        chosen = _headers_of_folder(source, series, modality)
+    else:
+        chosen = _headers_of_files(source, modality)
+    if any(header.frames > 1 for header in chosen):
+        raise ImageError(
+            "The DICOM series is a multi-frame file, and contours can only be tied to single slices: export it as "
+            "single slices."
+        )
+    return _sorted(chosen)
+
+
+def _headers_of_folder(folder: Path, series: str | None, modality: str) -> list[_Header]:
+    headers = _read_headers(_files(folder), f"the folder {folder.name!r}")
+    return _choose(_series_of(headers, folder, modality), series, folder, modality).headers
+
+
+def _headers_of_files(files: Sequence[Path], modality: str) -> list[_Header]:
+    headers = _read_headers(files, "the series")
+    if not headers or any(modality not in (header.modality, "OT") for header in headers):
+        raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
+    if len({header.series for header in headers}) > 1:
+        raise ImageError("The DICOM files belong to several series: export one series alone.")
+    return headers
+
+
+def _sorted(chosen: list[_Header]) -> Slices:
+    """Single slices in their order; ImageError if they form no regular grid."""
     if not all(header.has_geometry for header in chosen):
         raise ImageError(
             "Slices of the DICOM series lack their position, orientation or pixel spacing (or it is 0): export the "
@@ -132,13 +189,13 @@ def _assembled(chosen: list[_Header]) -> sitk.Image:
             "series alone."
         )
     order, grid = stack_grid([header.geometry for header in chosen])
-    image = _read_pixels(
-        [chosen[index].path for index in order], is_fractional=any(header.is_fractional for header in chosen)
+    columns, rows, _ = chosen[0].size
+    return Slices(
+        paths=[chosen[index].path for index in order],
+        size=(columns, rows, len(order)),
+        grid=grid,
+        is_fractional=any(header.is_fractional for header in chosen),
     )
-    image.SetOrigin(grid.origin)
-    image.SetSpacing(grid.spacing)
-    image.SetDirection(grid.direction)
-    return image
 
 
 def _files(folder: Path) -> Iterator[Path]:

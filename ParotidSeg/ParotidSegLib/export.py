@@ -22,6 +22,8 @@ from .structures import PAROTIDS, CodedConcept, Structure
 SLICER_SUFFIX = ".seg.nrrd"
 #: What a segmentation can be written as; longer suffixes stand before those that they end with.
 SUFFIXES: tuple[str, ...] = (SLICER_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
+#: DICOM results, which refer to the slices of the scan: `dicom_export` writes them.
+RTSTRUCT_SUFFIX, SEG_SUFFIX = DICOM_SUFFIXES = (".rtstruct.dcm", ".seg.dcm")
 
 #: Names of our terminology (category, type and laterality) and of DICOM's list of anatomic regions.
 TERMINOLOGY_CONTEXT = "Segmentation category and type - ParotidSeg"
@@ -33,7 +35,7 @@ _EMPTY_EXTENT = "0 -1 0 -1 0 -1"
 
 
 def segmentation_suffix(path: str | Path) -> str:
-    """The suffix, one of `SUFFIXES`, that decides the format of this path.
+    """The suffix, one of `SUFFIXES` or `DICOM_SUFFIXES`, that decides the format of this path.
 
     Lower case only: readers of NIfTI refuse "scan.Nii", so a file of that name would be of no use.
 
@@ -41,11 +43,17 @@ def segmentation_suffix(path: str | Path) -> str:
         OutputError: the path ends with none of them.
     """
     name = Path(path).name
-    for suffix in SUFFIXES:
+    suffixes = (*SUFFIXES, *DICOM_SUFFIXES)
+    for suffix in suffixes:
         if name.endswith(suffix):
             return suffix
-    known = ", ".join(sorted(SUFFIXES))
+    known = ", ".join(sorted(suffixes))
     raise OutputError(f"A segmentation cannot be written as '{name}': let the name end with one of {known}.")
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether the suffix of this path names a DICOM result."""
+    return Path(path).name.endswith(DICOM_SUFFIXES)
 
 
 def write_segmentation(labels: sitk.Image, path: str | Path, *, structures: Sequence[Structure] = PAROTIDS) -> Path:
@@ -63,10 +71,12 @@ def write_segmentation(labels: sitk.Image, path: str | Path, *, structures: Sequ
         The path.
 
     Raises:
-        OutputError: unknown suffix, or the file cannot be written in full.
+        OutputError: unknown suffix or that of a DICOM result, or the file cannot be written in full.
     """
     target = Path(path)
     suffix = segmentation_suffix(target)
+    if is_dicom(target):
+        raise OutputError(f"'{target.name}' needs the CT that it refers to: write it with export_dicom.")
     # The cast makes a new image without the keys that a reader attached (a DICOM header holds the patient).
     plain = sitk.Cast(labels, sitk.sitkUInt8)
     if suffix == SLICER_SUFFIX:

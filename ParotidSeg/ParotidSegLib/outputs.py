@@ -12,23 +12,33 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from .dicom_export import write_dicom
+from .dicom_reference import DicomReference, Origin
 from .errors import OutputError
-from .export import segmentation_suffix, write_json, write_segmentation
+from .export import is_dicom, segmentation_suffix, write_json, write_segmentation
 from .preview import WINDOW
 from .segmentation import Segmentation
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths of one result; None for what is not wanted."""
+    """Paths of one result; None for what is not wanted, `dicom` beside the labels, which may be DICOM too."""
 
     labels: Path
     preview: Path | None
     report: Path | None
+    dicom: tuple[Path, ...] = ()
 
     @classmethod
     def plan(
-        cls, output: Path, *, preview: Path | None, report: Path | None, draw: bool = True, stem: str = "parotids"
+        cls,
+        output: Path,
+        *,
+        preview: Path | None,
+        report: Path | None,
+        draw: bool = True,
+        stem: str = "parotids",
+        dicom: Sequence[str] = (),
     ) -> Outputs:
         """Decide the paths.
 
@@ -38,6 +48,7 @@ class Outputs:
             stem: takes the place of "parotids" in these names.
             preview, report: paths that were asked for.
             draw: whether a picture is wanted at all.
+            dicom: suffixes of the DICOM results that are wanted beside the labels.
 
         Raises:
             OutputError: a suffix is no format, two files have one path, or a place cannot be written.
@@ -50,7 +61,9 @@ class Outputs:
             labels = output / f"{stem}.seg.nrrd"
             preview = preview or output / f"{stem}.png"
             report = report or output / "report.json"
-        planned = cls(labels, preview if draw else None, report)
+        stem = labels.name[: -len(segmentation_suffix(labels))]
+        beside = [labels.with_name(stem + suffix) for suffix in dict.fromkeys(dicom)]
+        planned = cls(labels, preview if draw else None, report, tuple(path for path in beside if path != labels))
         if planned.preview and planned.preview.suffix.lower() != ".png":
             raise OutputError(f"The picture cannot be written as {planned.preview}: let the name end with .png.")
         for index, path in enumerate(planned.paths):
@@ -64,22 +77,36 @@ class Outputs:
     @property
     def paths(self) -> list[Path]:
         """All wanted paths."""
-        return [path for path in (self.labels, self.preview, self.report) if path is not None]
+        return [path for path in (self.labels, *self.dicom, self.preview, self.report) if path is not None]
 
-    def write(self, image: sitk.Image, result: Segmentation, *, window: tuple[float, float] = WINDOW) -> None:
+    @property
+    def needs_dicom(self) -> bool:
+        """Whether a result is DICOM, which refers to the slices of the DICOM series that the scan was read from."""
+        return any(map(is_dicom, self.paths))
+
+    def write(
+        self,
+        image: sitk.Image,
+        result: Segmentation,
+        *,
+        window: tuple[float, float] = WINDOW,
+        reference: DicomReference | None = None,
+    ) -> None:
         """Write all files; if one fails, or the run is ended, none stays, nor a folder made for them.
 
         Args:
             image: the scan, for the picture.
             window: its values that are black and white there.
             result: its segmentation; the time of writing is added to its timings.
+            reference: the series that the scan was read from, for DICOM results.
 
         Raises:
             OutputError: one sentence that says which file cannot be written and why.
         """
         started = time.perf_counter()
         with _staged(self.paths) as staged:
-            write_segmentation(result.labels, staged[self.labels], structures=result.structures)
+            for path in (self.labels, *self.dicom):
+                _write_labels(result, staged[path], reference)
             if self.preview:
                 from .preview import draw_preview
 
@@ -87,6 +114,15 @@ class Outputs:
             result.timings["write"] = time.perf_counter() - started
             if self.report:
                 write_json(result.report(), staged[self.report])
+
+
+def _write_labels(result: Segmentation, path: Path, reference: DicomReference | None) -> None:
+    if reference is not None and is_dicom(path):
+        bundle = result.provenance["bundle"]
+        origin = Origin(bundle["name"], bundle["version"])
+        write_dicom(result.labels, path, reference, structures=result.structures, origin=origin)
+    else:
+        write_segmentation(result.labels, path, structures=result.structures)
 
 
 def _existing_ancestor(path: Path) -> Path:

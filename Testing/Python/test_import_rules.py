@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HEAVY = {"tensorflow", "keras", "openvino", "matplotlib", "torch", "scipy"}
+HEAVY = {"tensorflow", "keras", "openvino", "matplotlib", "contourpy", "pydicom", "highdicom", "torch", "scipy"}
 
 
 def packages_loaded_by(statement: str) -> set[str]:
