@@ -12,7 +12,7 @@ import numpy as np
 from ParotidSegLib.structures import Structure
 
 from .case_measures import CaseMeasures, Point
-from .structure_sets import partners
+from .structure_sets import in_sentence, partners
 
 #: Codes and what they mean; the order is that of the tables.
 CODES: dict[str, str] = {
@@ -146,7 +146,7 @@ def _of_case(case: CaseMeasures, structures: Sequence[Structure], expected: set[
     yield from _of_missing(case, structures, expected)
     centroids = {key: measures.centroid for key, measures in case.structures.items()}
     for right, left, distance in swapped_pairs(centroids, structures):
-        text = f"{right.name} lies {distance:.0f} mm to the left of {_lower(left.name)}: swap them."
+        text = f"{right.name} lies {distance:.0f} mm to the left of {in_sentence(left)}: swap them."
         yield _finding(case, "sides-swapped", text, structure=right.key, value=distance, point=centroids[right.key])
     for structure in structures:
         if structure.key in case.structures:
@@ -159,7 +159,7 @@ def _of_missing(case: CaseMeasures, structures: Sequence[Structure], expected: s
         for one, other in (pair, pair[::-1]):
             if one.key not in case.structures and other.key in case.structures:
                 said.add(one.key)
-                text = f"{one.name} is not drawn, though {_lower(other.name)} is."
+                text = f"{one.name} is not drawn, though {in_sentence(other)} is."
                 yield _finding(case, "one-sided", text, structure=one.key, point=case.structures[other.key].centroid)
     for structure in structures:
         if structure.key in expected - said and structure.key not in case.structures:
@@ -170,7 +170,7 @@ def _of_structure(case: CaseMeasures, structure: Structure) -> Iterator[DataFind
     measured, name = case.structures[structure.key], structure.name
     about = {"structure": structure.key, "point": measured.centroid}
     if measured.outside_share > LARGEST_OUTSIDE_SHARE:
-        text = f"{measured.outside_share:.1%} of {_lower(name)} lies outside the body."
+        text = f"{measured.outside_share:.1%} of {in_sentence(structure)} lies outside the body."
         severity = "error" if measured.outside_share > OUTSIDE_ERROR_SHARE else "warning"
         yield DataFinding(
             case.case,
@@ -187,7 +187,7 @@ def _of_structure(case: CaseMeasures, structure: Structure) -> Iterator[DataFind
         text = f"{name} reaches the {where} of the scan: part of it may be missing."
         yield _finding(case, "gland-cut-by-scan", text, structure=structure.key, point=measured.cut_point)
     if measured.pieces_share > LARGEST_PIECES_SHARE:
-        text = f"{measured.pieces_share:.1%} of {_lower(name)} lies apart from its largest piece."
+        text = f"{measured.pieces_share:.1%} of {in_sentence(structure)} lies apart from its largest piece."
         yield _finding(case, "contour-in-pieces", text, value=measured.pieces_share, **about)
     if measured.empty_slices:
         text = f"{name} is not drawn on {measured.empty_slices} slice(s) between others."
@@ -254,17 +254,17 @@ def _of_structure_outliers(measures: Sequence[CaseMeasures], structure: Structur
         yield _finding(case, "height-outlier", text, **about)
     for case, value, usual in _outliers(cases, [one.air_around for one in own], _LEAST_SHARE):
         if value > max(LARGEST_AIR_AROUND, usual):
-            text = f"{value:.0%} of what lies around {_lower(structure.name)} is air (usual: {usual:.0%})."
+            text = f"{value:.0%} of what lies around {in_sentence(structure)} is air (usual: {usual:.0%})."
             about = {"structure": structure.key, "value": value, "point": places[case.case]}
             yield _finding(case, "surroundings-missing", text, **about)
     for end, where in enumerate(("bottom", "top")):
         for case, value, usual in _outliers(cases, [one.ends[end] for one in own], _LEAST_SHARE):
             if value > BLUNT_SHARE and case.structures[structure.key].cut != where:
-                text = f"The {where} slice of {_lower(structure.name)} has {value:.0%} of its largest area"
+                text = f"The {where} slice of {in_sentence(structure)} has {value:.0%} of its largest area"
                 text = f"{text} (usual: {usual:.0%}): is the rest drawn?"
                 yield _finding(case, "blunt-end", text, structure=structure.key, value=value, point=places[case.case])
     for case, value, usual in _outliers(cases, [one.mean for one in own], _LEAST_VALUE):
-        text = f"The mean in {_lower(structure.name)} is {value:.0f} {unit}".rstrip()
+        text = f"The mean in {in_sentence(structure)} is {value:.0f} {unit}".rstrip()
         text = f"{text} (usual: {usual:.0f}{' ' if unit else ''}{unit})."
         yield _finding(case, "value-outlier", text, structure=structure.key, value=value, point=places[case.case])
 
@@ -275,13 +275,13 @@ def _of_pair_outliers(measures: Sequence[CaseMeasures], right: Structure, left: 
     ratios = [math.log(r.volume_ml / le.volume_ml) for r, le in pairs]
     for case, value, _ in _outliers(cases, ratios, _LEAST_LOG):
         smaller, larger = (left, right) if value > 0 else (right, left)
-        text = f"{larger.name} is {math.exp(abs(value)):.1f} times as large as {_lower(smaller.name)}."
+        text = f"{larger.name} is {math.exp(abs(value)):.1f} times as large as {in_sentence(smaller)}."
         about = {"structure": smaller.key, "point": case.structures[smaller.key].centroid}
         yield _finding(case, "pair-asymmetric", text, value=math.exp(abs(value)), **about)
     for axis, way in enumerate(("to the left of", "behind", "above")):
         offsets = [le.centroid[axis] - r.centroid[axis] for r, le in pairs]
         for case, value, usual in _outliers(cases, offsets, _LEAST_MM):
-            text = f"{left.name} lies {value:.0f} mm {way} {_lower(right.name)} (usual: {usual:.0f} mm)."
+            text = f"{left.name} lies {value:.0f} mm {way} {in_sentence(right)} (usual: {usual:.0f} mm)."
             place = case.structures[left.key].centroid
             yield _finding(case, "pair-offset-outlier", text, structure=left.key, value=value, point=place)
 
@@ -298,7 +298,3 @@ def _outliers(
     for case, value in zip(cases, array.tolist(), strict=True):
         if abs(value - median) > OUTLIER * deviation:
             yield case, value, median
-
-
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from made_dicom import IDENTIFIER, NAME, write_patient
-from made_images import like
+from made_images import like, made_head, write_dicom_series
 from orientations import reoriented
 
 from ParotidSegTrainingLib import preparation
@@ -357,6 +357,29 @@ def test_slices_as_pictures_become_a_data_set_of_slices(tmp_path, capsys):
     assert sitk.GetArrayFromImage(labels).sum() == 5 * 6
     cases = json.loads((tmp_path / "data" / "preparation.json").read_text(encoding="utf-8"))["cases"]
     assert cases["case_001"]["patient"] == cases["case_002"]["patient"] != cases["case_003"]["patient"]
+
+
+def test_single_dicom_slices_keep_their_spacing_and_give_it_to_masks_that_are_pictures(tmp_path, capsys):
+    root, head = tmp_path / "slices", made_head()
+    (root / "masks").mkdir(parents=True)
+    for number, path in enumerate(write_dicom_series(root / "images", head)[:2]):
+        path.rename(root / "images" / f"s{number}.dcm")
+        mask = np.zeros((40, 40), np.uint8)
+        mask[10:20, 20:30] = 1
+        sitk.WriteImage(sitk.GetImageFromArray(mask), str(root / "masks" / f"s{number}.png"))
+    for path in (root / "images").glob("2.25*"):
+        path.unlink()
+    mapping = {"structures": [{"key": "Lesion"}], "sources": {"slices": {"labels": {"1": "Lesion"}}}}
+    (tmp_path / "mapping.json").write_text(json.dumps(mapping), encoding="utf-8")
+    assert prepare(root, "--output", tmp_path / "data", "--mapping", tmp_path / "mapping.json") == 0
+    assert "1 mm" not in capsys.readouterr().out
+    folder = DatasetFolder.open(tmp_path / "data")
+    image, labels = (
+        sitk.ReadImage(str(path)) for path in (*folder.image_paths("case_002"), folder.mask_path("case_002"))
+    )
+    assert np.array_equal(sitk.GetArrayFromImage(image)[0], sitk.GetArrayFromImage(head)[1])
+    assert image.GetOrigin() == pytest.approx(head.TransformIndexToPhysicalPoint((0, 0, 1)))
+    assert labels.GetSpacing()[:2] == image.GetSpacing()[:2] == (5.0, 5.0)
 
 
 def test_several_images_of_a_case_are_kept_side_by_side(tmp_path, capsys):
