@@ -192,6 +192,7 @@ def draw_bland_altman(
     *,
     candidate: str = "automatic",
     structures: Sequence[Structure] = PAROTIDS,
+    beside: Sequence[Mapping[str, tuple[ArrayLike, ArrayLike]]] = (),
 ) -> Path:
     """Draw a PNG of the differences over the means: a panel of 900 x 800 pixels a structure, two side by side.
 
@@ -203,6 +204,7 @@ def draw_bland_altman(
         path: the .png to write.
         candidate: what the reference is compared with, as a word.
         structures: the panels, row by row.
+        beside: the volumes of other pictures that a reader will look at together with this one: its axes fit them, too.
 
     Returns:
         The path.
@@ -211,18 +213,23 @@ def draw_bland_altman(
         OutputError: the path does not end with .png, or the file cannot be written.
         ValueError, ParotidSegError: as `bland_altman`.
     """
-    return save_plot(_figure(volumes, candidate, structures), path)
+    return save_plot(_figure(volumes, candidate, structures, beside), path)
 
 
 def _figure(
-    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]], candidate: str, structures: Sequence[Structure]
+    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    candidate: str,
+    structures: Sequence[Structure],
+    beside: Sequence[Mapping[str, tuple[ArrayLike, ArrayLike]]],
 ) -> Figure:
     figure = new_plot(*cells_of(len(structures), CELL))
     statistics = {structure.key: bland_altman(*volumes[structure.key]) for structure in structures}
     points = {structure.key: _means_and_differences(*volumes[structure.key]) for structure in structures}
-    across = _range([value for means, _ in points.values() for value in means])
-    ends = [end for a in statistics.values() for end in (a.lower.low, a.upper.high)]
-    up = _range([0.0, *ends, *(value for _, differences in points.values() for value in differences)])
+    pairs = [shown[structure.key] for shown in (volumes, *beside) for structure in structures]
+    drawn = [(*_means_and_differences(*pair), bland_altman(*pair)) for pair in pairs]
+    across = _range([value for means, _, _ in drawn for value in means])
+    ends = [end for _, _, a in drawn for end in (a.lower.low, a.upper.high)]
+    up = _range([0.0, *ends, *(value for _, differences, _ in drawn for value in differences)])
     for place, structure in enumerate(structures):
         axes = axes_in_cell(figure, place, len(structures), _PANEL)
         axes.set_xlim(*across)

@@ -19,7 +19,7 @@ from ParotidSegLib.segmentation import Model, open_model
 from ParotidSegLib.views import WINDOW
 
 from .comparison import Comparisons, compare_results
-from .comparison_table import write_comparison
+from .comparison_table import draw_comparison, write_comparison
 from .curves import describe_run, draw_curves, read_history
 from .dataset import DatasetFolder
 from .evaluation import masks_of
@@ -27,13 +27,10 @@ from .judging import forget_progress, judge_contours, judge_model
 from .masks import MaskFolder
 from .overlays import disagreement_ml, draw_overlay
 from .overview import draw_overview, survey
-from .paired_plot import draw_pairs
 from .provenance import provenance
 from .report import Extras, write_comparison_page, write_evaluation_page
 from .report_comparison import OverlayPicture
 from .results import Results, read_results
-
-_PLOT = "bland_altman.png"
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def compare(
 ) -> Path:
     """Score A and B on the same cases, compare them, and write everything into a folder.
 
-    The folder gets a/ and b/ (results, and the label maps of a model), comparison.csv, .json, .md and .png, overlays/,
+    The folder gets a/ and b/ (results, and the label maps of a model), the files of `write_comparison`, overlays/,
     curves.png, overview.json and .png, and report.html. The same call goes on where a killed one stopped.
 
     Args:
@@ -112,9 +109,7 @@ def compare(
         overview=overview,
         overview_plot=draw_overview(overview, output / "overview.png", structures=structures),
     )
-    plots = (output / "a" / _PLOT, output / "b" / _PLOT)
-    pairs, page = output / "comparison.png", output / "report.html"
-    write_comparison_page(comparisons, page, pairs_plot=pairs, volume_plots=plots, extras=extras, made=made)
+    page = write_comparison_page(comparisons, output / "report.html", pictures=output, extras=extras, made=made)
     for letter in "ab":
         forget_progress(output / letter)
     return page
@@ -258,13 +253,12 @@ def report_on(
             overview = survey(DatasetFolder.open(data), exclude=exclude, structures=structures, report=report)
             plot = draw_overview(overview, drawn / "overview.png", structures=structures)
             extras = replace(extras, overview=overview, overview_plot=plot)
-        plots = [folder / _PLOT for folder in folders]
         if len(judged) != 2:
+            plots = [folder / "bland_altman.png" for folder in folders]
             return write_evaluation_page(list(zip(judged, plots, strict=True)), page, extras=extras, made=made)
         comparisons = compare_results(*judged)
-        pairs = draw_pairs(comparisons, drawn / "pairs.png")
-        both = (plots[0], plots[1])
-        return write_comparison_page(comparisons, page, pairs_plot=pairs, volume_plots=both, extras=extras, made=made)
+        draw_comparison(comparisons, drawn)
+        return write_comparison_page(comparisons, page, pictures=drawn, extras=extras, made=made)
 
 
 def _curves(runs: Sequence[Path], names: Sequence[str] | None, path: Path) -> Extras:

@@ -12,13 +12,14 @@ from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.export import write_json
 from ParotidSegLib.structures import Structure
 
+from .agreement import draw_bland_altman
 from .comparison import Comparison, Comparisons
 from .paired_plot import draw_pairs
-from .results import Metric
+from .results import Metric, volumes
 from .structure_sets import title_of
 
 #: What `write_comparison` writes.
-FILES = ("comparison.csv", "comparison.json", "comparison.md", "comparison.png")
+FILES = ("comparison.csv", "comparison.json", "comparison.md", "comparison.png", "volumes_a.png", "volumes_b.png")
 
 
 def rows_of(comparisons: Comparisons) -> Iterator[tuple[Structure, Metric, Comparison]]:
@@ -86,7 +87,7 @@ def markdown(comparisons: Comparisons) -> str:
 
 
 def write_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
-    """Write comparison.csv, comparison.json, comparison.md and comparison.png (Dice, case by case) into a folder.
+    """Write `FILES` into a folder: the table, all statistics, and the pictures of Dice and of the volumes.
 
     Raises:
         OutputError: a file cannot be written.
@@ -106,5 +107,20 @@ def write_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
         csv_path,
         write_json(comparisons.figures(), output / "comparison.json"),
         markdown_path,
+        *draw_comparison(comparisons, output),
+    ]
+
+
+def draw_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
+    """Draw comparison.png (Dice, case by case), volumes_a.png and volumes_b.png (on the same axes) into a folder.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    structures = comparisons.structures
+    a, b = (volumes(results.rows, structures) for results in (comparisons.a, comparisons.b))
+    return [
         draw_pairs(comparisons, output / "comparison.png"),
+        draw_bland_altman(a, output / "volumes_a.png", candidate="A", structures=structures, beside=[b]),
+        draw_bland_altman(b, output / "volumes_b.png", candidate="B", structures=structures, beside=[a]),
     ]

@@ -47,8 +47,7 @@ def write_comparison_page(
     comparisons: Comparisons,
     path: Path,
     *,
-    pairs_plot: Path,
-    volume_plots: tuple[Path, Path],
+    pictures: Path,
     extras: Extras,
     made: Mapping[str, object],
 ) -> Path:
@@ -57,8 +56,7 @@ def write_comparison_page(
     Args:
         comparisons: what is compared.
         path: the .html to write.
-        pairs_plot: picture of `draw_pairs`.
-        volume_plots: pictures of `draw_bland_altman`, of A and of B.
+        pictures: the folder with those of `draw_comparison`.
         extras: what else there is.
         made: of `provenance`: how the page came about.
 
@@ -73,9 +71,9 @@ def write_comparison_page(
     sections = [
         short_section(comparisons),
         tables_section(comparisons),
-        pairs_section(comparisons, pairs_plot),
+        pairs_section(comparisons, pictures / "comparison.png"),
         *([overlay_section(extras.overlays, len(a.rows))] if extras.overlays else []),
-        volumes_section([("A", a, volume_plots[0]), ("B", b, volume_plots[1])]),
+        volumes_section([("A", a, pictures / "volumes_a.png"), ("B", b, pictures / "volumes_b.png")]),
         *_extra_sections(extras, a),
         definitions_section(a, is_comparison=True),
         provenance_section([("A", a), ("B", b)], made),

@@ -82,7 +82,8 @@ def volumes_section(judged: Sequence[tuple[str, Results, Path]]) -> Section:
                 alt=f"Bland-Altman plot of {named}: difference of the volumes over their mean, a panel for each of "
                 f"{', '.join(in_sentence(structure) for structure in results.structures)}.",
                 caption=f"{named}. Each dot is one case. Solid line: bias; dashed lines: limits of agreement (bias ± "
-                f"{LIMIT_FACTOR} SD), each with its 95 % confidence interval at the right; dotted: the slope.",
+                f"{LIMIT_FACTOR} SD), each with its 95 % confidence interval at the right; dotted: the slope."
+                + (" A and B are drawn on the same axes." if letter else ""),
             )
         )
     return section("volumes", "Volumes", *parts)

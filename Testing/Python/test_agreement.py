@@ -187,6 +187,17 @@ def test_any_number_of_structures_has_a_panel_each_with_two_side_by_side(tmp_pat
     assert boxes[0].x1 < boxes[1].x0 and boxes[2].y1 < boxes[0].y0 and boxes[2].x0 == boxes[0].x0
 
 
+def test_pictures_that_are_looked_at_together_have_the_same_axes(tmp_path, figures):
+    one, other = of_both(REFERENCE, CANDIDATE), of_both([50.0, 70.0, 60.0], [20.0, 90.0, 61.0])
+    draw_bland_altman(one, tmp_path / "one.png", beside=[other])
+    draw_bland_altman(other, tmp_path / "other.png", beside=[one])
+    draw_bland_altman(one, tmp_path / "alone.png")
+    together, again, alone = (figure.axes[0] for figure in figures)
+    assert together.get_xlim() == again.get_xlim() and together.get_ylim() == again.get_ylim()
+    assert together.get_ylim()[0] < alone.get_ylim()[0]
+    np.testing.assert_array_equal(together.collections[0].get_offsets(), alone.collections[0].get_offsets())
+
+
 def test_labels_stay_apart_where_the_limits_are_close(tmp_path, figures):
     volumes = {"Parotid_R": (REFERENCE, [10.0, 20.1, 30.0, 40.1]), "Parotid_L": (REFERENCE, [50.0, 1.0, 70.0, 3.0])}
     draw_bland_altman(volumes, tmp_path / "plot.png")

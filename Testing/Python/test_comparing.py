@@ -65,6 +65,7 @@ def test_compare_writes_table_statistics_pictures_and_one_page(command, segmente
     assert main(command) == 0
     output = tmp_path / "out"
     names = {"comparison.csv", "comparison.json", "comparison.md", "comparison.png", "curves.png"}
+    names |= {"volumes_a.png", "volumes_b.png"}
     names |= {"a", "b", "overlays", "overview.json", "overview.png", "report.html"}
     assert {path.name for path in output.iterdir()} == names
     evaluated = {"cases.csv", "summary.json", "summary.md", "bland_altman.png"}
