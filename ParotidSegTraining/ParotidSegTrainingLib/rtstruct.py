@@ -6,6 +6,7 @@ its contours or on them. Contours in one plane are combined by exclusive or, so 
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,17 +89,23 @@ def pydicom() -> Any:
     try:
         import pydicom as package
     except ImportError as error:
-        raise ParotidSegError("Structure sets are read with pydicom: pip install 'pydicom>=3,<4'.") from error
+        raise ParotidSegError("Structure sets are read with pydicom: pip install 'pydicom>=3.0.1,<4'.") from error
     return package
 
 
 @contextmanager
 def lenient() -> Iterator[Any]:
-    """pydicom without its warnings: real files break rules of DICOM that do not matter here."""
+    """pydicom without its warnings: real files break rules that do not matter here, and it would quote them."""
     package = pydicom()
-    with warnings.catch_warnings(), package.config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        yield package
+    logger = logging.getLogger(package.__name__)
+    level = logger.level
+    try:
+        logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), package.config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield package
+    finally:
+        logger.setLevel(level)
 
 
 def read_structure_set(path: Path) -> StructureSet:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from made_dicom import IDENTIFIER, NAME, gland_contours, write_patient, write_structure_set
-from made_images import cut_short, write_dicom_series
+from made_images import cut_short, like, write_dicom_series
 from orientations import rotation
 from sentences import refusal
 
@@ -150,3 +150,19 @@ def test_damaged_and_missing_slices_are_refused(tmp_path):
     assert "1 DICOM CT file(s) in the series are damaged" in refusal(ImageError, only_case(tmp_path).read, LABELS)
     files[3].unlink()
     assert "missing" in refusal(ImageError, only_case(tmp_path).read, LABELS)
+
+
+@pytest.mark.parametrize("direction", [made.IDENTITY, OBLIQUE], ids=["straight", "oblique"])
+def test_contours_that_this_project_exports_come_back_voxel_by_voxel(direction, tmp_path):
+    pytest.importorskip("highdicom")
+    from ParotidSegLib.dicom_export import export_dicom
+
+    _, labels = write_patient(tmp_path, 1, direction=direction)
+    array = sitk.GetArrayFromImage(labels)
+    array[11, 16:19, 9:12] = 0  # a hole in the right gland
+    assert 0 < (array == 1).sum() < (sitk.GetArrayViewFromImage(labels) == 1).sum()
+    (tmp_path / "RS.dcm").unlink()
+    export_dicom(like(labels, array), tmp_path / "out.rtstruct.dcm", dicom=tmp_path / "CT")
+    _, read, remarks = only_case(tmp_path).read(LABELS)
+    assert np.array_equal(sitk.GetArrayViewFromImage(read), array)
+    assert remarks == []

@@ -179,7 +179,7 @@ def test_a_damaged_file_is_refused_with_a_sentence(tmp_path):
 def test_without_pydicom_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     said = refusal(ParotidSegError, read_structure_set, tmp_path / "a.dcm")
-    assert "pip install 'pydicom>=3,<4'" in said
+    assert "pip install 'pydicom>=3.0.1,<4'" in said
 
 
 def test_the_made_file_is_what_it_claims(tmp_path):
