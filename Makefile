@@ -12,7 +12,7 @@ export CT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help segment test lint bench cmake-lists clean
+.PHONY: help segment test lint references bench cmake-lists clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(VENV)/.test  ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=ParotidSeg:ParotidSegTraining $(BIN)/lint-imports --no-cache
+
+references: $(VENV)/.references  ## losses, networks and metrics against torch, MONAI and other packages
+	$(BIN)/python -m pytest Testing/References
 
 bench: $(VENV)/.test  ## time a segmentation
 	$(BIN)/python Testing/Benchmarks/segment_speed.py
@@ -58,3 +61,8 @@ $(VENV)/.segment: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	@touch $@ $(VENV)/.segment
+
+# A name of its own: torch takes more disk than all the rest.
+$(VENV)/.references: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,references]'
+	@touch $@ $(VENV)/.test $(VENV)/.segment

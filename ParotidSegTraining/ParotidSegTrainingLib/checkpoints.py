@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import math
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError
+
+#: Of state.json and the weights that it names; counts the changes after which an older run cannot go on.
+SCHEMA = 2
 
 
 @dataclass
@@ -37,8 +42,18 @@ class HybridCheckpoint:
         return better_dice and better_loss, better_dice
 
 
+def epochs_without_gain(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Epochs of a history since the one with the best validation Dice; all of them if none ever had a Dice."""
+    count = 0
+    for row in reversed(rows):
+        if row["kept"]:
+            break
+        count += 1
+    return count
+
+
 def save_weights(model: Any, path: Path) -> None:
-    """Write Keras weights whole or not at all; the path ends in .weights.h5."""
+    """Write Keras weights, and a compiled model's optimizer, whole or not at all; the path ends in .weights.h5."""
     with atomic_path(path) as temporary:
         model.save_weights(temporary)
 
@@ -50,37 +65,56 @@ class RunState:
     epoch: int = 0
     checkpoint: HybridCheckpoint = field(default_factory=HybridCheckpoint)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    weights: str = ""
 
     @classmethod
-    def load(cls, run: Path, model: Any) -> RunState:
-        """The state of the run folder, with weights and optimizer put into the model; a new one if there is none."""
+    def read(cls, run: Path) -> RunState:
+        """The state of the run folder, without its weights; a new one if there is none.
+
+        Raises:
+            DataError: it is damaged, or of another version of this program.
+        """
         path = run / "state.json"
         if not path.is_file():
             return cls()
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            model.optimizer.build(model.trainable_variables)
-            model.load_weights(run / data["weights"])
-            return cls(data["epoch"], HybridCheckpoint(**data["checkpoint"]), data["rows"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"The state of the run {run} is damaged or incomplete: choose another folder.") from error
+            if data.pop("schema", 1) != SCHEMA:
+                raise DataError(f"The run {run} was begun by another version of this program: choose an empty folder.")
+            return cls(**{**data, "checkpoint": HybridCheckpoint(**data["checkpoint"])})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(run) from error
+
+    def restore(self, run: Path, model: Any) -> None:
+        """Put weights and optimizer into the model, whose optimizer has its variables already.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        if not self.weights:
+            return
+        try:
+            with warnings.catch_warnings():
+                # Of an optimizer that does not fit Keras only warns, and leaves it as it is.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(run / self.weights)
+        except (OSError, ValueError, KeyError, TypeError, UserWarning) as error:
+            raise _damaged(run) from error
 
     def save(self, run: Path, model: Any) -> None:
         """Write weights first and the file that names them last: a kill between the two leaves the older state."""
-        weights = run / f"state-{self.epoch}.weights.h5"
-        save_weights(model, weights)
-        content = {
-            "epoch": self.epoch,
-            "weights": weights.name,
-            "checkpoint": asdict(self.checkpoint),
-            "rows": self.rows,
-        }
+        self.weights = f"state-{self.epoch}.weights.h5"
+        save_weights(model, run / self.weights)
         with atomic_path(run / "history.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.rows[-1]))
             writer.writeheader()
             writer.writerows(self.rows)
         with atomic_path(run / "state.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1), encoding="utf-8")
         for old in run.glob("state-*.weights.h5"):
-            if old != weights:
+            if old.name != self.weights:
                 old.unlink()
+
+
+def _damaged(run: Path) -> DataError:
+    return DataError(f"The state of the run {run} is damaged or incomplete: choose another folder.")

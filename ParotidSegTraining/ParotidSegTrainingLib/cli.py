@@ -1,22 +1,22 @@
-"""`parotidseg-train`: fit and evaluate models of this family."""
+"""`parotidseg-train`: train and judge models of this family."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ParotidSegLib.errors import ParotidSegError, RecipeError
+from ParotidSegLib.errors import ParotidSegError
 
-from . import recipe as recipes
 from .cli_compare import add_compare
-from .cli_evaluate import add_evaluate, say
+from .cli_evaluate import add_evaluate
+from .cli_fit import add_training
 from .cli_prepare import add_prepare
 from .cli_start import add_practice, add_recipes
-from .dataset import DatasetFolder
+from .progress import reporter
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,15 +26,7 @@ def parser() -> argparse.ArgumentParser:
     add_recipes(commands)
     add_practice(commands)
     add_prepare(commands)
-
-    fit = commands.add_parser("fit", help="train a network, or go on with an interrupted run")
-    fit.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
-    fit.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
-    fit.add_argument("--run", required=True, type=Path, help="folder of the run; the same folder resumes it")
-    fit.add_argument("--start-from", type=Path, metavar="WEIGHTS", help="weights of another run to begin with")
-    fit.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the recipe")
-    fit.set_defaults(run_command=_fit)
-
+    add_training(commands)
     add_evaluate(commands)
     add_compare(commands)
 
@@ -54,27 +46,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    values = {}
-    for assignment in assignments:
-        name, separator, text = assignment.partition("=")
-        if not separator:
-            raise RecipeError(f"--set takes FIELD=VALUE, not '{assignment}'.")
-        try:
-            values[name] = json.loads(text)
-        except json.JSONDecodeError:
-            values[name] = text
-    return values
-
-
-def _fit(arguments: argparse.Namespace) -> None:
-    from .trainer import fit
-
-    recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
-    folder = DatasetFolder.open(arguments.data, recipe.preprocessing.inputs)
-    fit(recipe, folder, arguments.run, start_from=arguments.start_from, report=say)
-
-
 def _bundle(arguments: argparse.Namespace) -> None:
     from .bundling import make_bundle
 
@@ -91,21 +62,30 @@ def _bundle(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output} is ready.")
 
 
+def _stop(signum: int, frame: object) -> None:
+    # A termination ends the program the orderly way, so that temporary files go away.
+    raise SystemExit(128 + signum)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point: 0 done, 1 failed (of several cases the rest is done), 2 wrong use, 130 interrupted."""
+    """Entry point: 0 done, 1 failed (of several cases the rest is done), 2 wrong use, 130 or 143 after a signal."""
     arguments = parser().parse_args(argv)
     arguments.words = sys.argv[1:] if argv is None else argv  # results say what command made them
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         return arguments.run_command(arguments) or 0
     except ParotidSegError as error:
-        print(f"parotidseg-train: {error}", file=sys.stderr)
+        _fail(arguments, str(error))
         return 1
     except KeyboardInterrupt:
-        print(
-            "parotidseg-train: interrupted; the same command goes on from the last finished epoch or case.",
-            file=sys.stderr,
-        )
+        _fail(arguments, "interrupted; the same command goes on from the last finished epoch or case.")
         return 130
+
+
+def _fail(arguments: argparse.Namespace, message: str) -> None:
+    """Say it the way in which the command shows its progress; without such a way on the error stream."""
+    reporter(getattr(arguments, "progress", "human")).failure(message)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
 def random_patch(cases: Sequence[Case], recipe: Recipe, epoch: int, position: int) -> Patch:
     """The patch at a position of an epoch: each case comes once before any comes again."""
     count = len(cases)
-    turn = epoch * recipe.optimisation.steps_per_epoch * recipe.optimisation.batch_size + position
+    turn = epoch * recipe.optimisation.patches_per_epoch + position
     order = np.random.default_rng([recipe.seed, 0, turn // count]).permutation(count)
     case = cases[order[turn % count]]
     rng = np.random.default_rng([recipe.seed, 1, epoch, position])

@@ -19,6 +19,9 @@ from ParotidSegLib.fields import from_data
 from ParotidSegLib.preprocessing import Preprocessing
 from ParotidSegLib.structures import PAROTIDS, Structure, check_structures, mirrored_labels
 
+SCHEDULES = ("constant", "cosine", "polynomial", "step")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -92,44 +95,61 @@ class Augmentation:
 class Optimisation:
     """How the weights are found.
 
+    A step takes `accumulate` batches one after another and changes the weights once, by the mean of their gradients.
+    Of a loss that is a mean over voxels this is the step of one batch `accumulate` times as large; a loss that takes
+    its sums over the batch (Dice, Tversky and their kin) takes them over each batch on its own, and batch norm its
+    statistics.
+
     Attributes:
         learning_rate: the highest rate.
-        schedule: "constant" or "cosine" (to zero at the last step).
-        warmup_steps: linear rise of the rate at the start, of the cosine schedule only.
+        schedule: "constant", "cosine" (to zero), "polynomial" (to zero) or "step", see `schedules`.
+        warmup_steps: linear rise of the rate at the start; at most all steps but one.
+        step_epochs, step_factor: of the schedule "step": every so many epochs the rate is multiplied by the factor.
+        power: exponent of the schedule "polynomial".
         weight_decay: decoupled weight decay (AdamW).
         clip_norm: largest global norm of the gradient.
         ema: momentum of the moving average of the weights that is validated and kept; 0 for none.
-        batch_size: patches a step.
+        batch_size: patches in a batch.
+        accumulate: batches a step.
         steps_per_epoch, epochs: length of the run.
+        patience: end after this many epochs in a row without a better validation Dice; 0 to go on to the last epoch.
     """
 
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     warmup_steps: int = 0
+    step_epochs: int = 30
+    step_factor: float = 0.1
+    power: float = 0.9
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     ema: float = 0.0
     batch_size: int = 2
+    accumulate: int = 1
     steps_per_epoch: int = 200
     epochs: int = 50
+    patience: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.schedule in ("constant", "cosine"), "optimisation.schedule must be 'constant' or 'cosine'")
-        for name in ("batch_size", "steps_per_epoch", "epochs"):
+        _require(self.schedule in SCHEDULES, f"optimisation.schedule must be one of {', '.join(SCHEDULES)}")
+        for name in ("batch_size", "accumulate", "steps_per_epoch", "epochs", "step_epochs"):
             _require(getattr(self, name) > 0, f"optimisation.{name} must be positive")
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "clip_norm", "step_factor", "power"):
             _require(getattr(self, name) > 0.0, f"optimisation.{name} must be positive")
-        for name in ("warmup_steps", "weight_decay"):
+        for name in ("warmup_steps", "weight_decay", "patience"):
             _require(getattr(self, name) >= 0, f"optimisation.{name} must not be negative")
-        _require(
-            self.schedule == "cosine" or self.warmup_steps == 0, "optimisation.warmup_steps needs the schedule 'cosine'"
-        )
+        _require(self.step_factor <= 1.0, "optimisation.step_factor must not be above 1")
         _require(0.0 <= self.ema < 1.0, "optimisation.ema must be at least 0 and below 1")
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.steps_per_epoch * self.epochs
+
+    @property
+    def patches_per_epoch(self) -> int:
+        """Patches that the steps of an epoch take."""
+        return self.steps_per_epoch * self.accumulate * self.batch_size
 
 
 @dataclass(frozen=True)
@@ -145,7 +165,7 @@ class Recipe:
         tile: size of a patch in voxels, (z, y, x); a tile of one slice makes a two-dimensional network.
         loss: {"name": …, and its parameters}.
         sampling, augmentation, optimisation: see there.
-        precision: "mixed_bfloat16", which "auto" stands for, or "float32".
+        precision: one of PRECISIONS; "auto" for what suits the hardware, see `hardware`.
         structures: what it segments, in label order; the data set has to have the same.
         exclude: cases of the data set that are left out.
         seed: every random number of the run derives from it.
@@ -170,8 +190,7 @@ class Recipe:
         _require("name" in self.loss, "loss.name is missing")
         _require(isinstance(self.loss["name"], str), "loss.name must be a text")
         _require(min(self.tile) > 0, "tile must be positive")
-        known = ("auto", "mixed_bfloat16", "float32")
-        _require(self.precision in known, f"precision must be one of {', '.join(known)}")
+        _require(self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}")
         check_structures(self.structures)
         if self.augmentation.mirror:
             mirrored_labels(self.structures)

@@ -17,8 +17,11 @@ from sentences import refusal
 from test_overlap_losses import dice_focal_oracle, tversky_oracle
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegTrainingLib.losses import build_loss
-from ParotidSegTrainingLib.losses.distance import squared_boundary_distances, squared_distances
+from ParotidSegTrainingLib.losses import build_loss, distance
+from ParotidSegTrainingLib.losses.distance import (
+    squared_boundary_distances,
+    squared_distances,
+)
 
 pytestmark = pytest.mark.engine
 tf = pytest.importorskip("tensorflow")
@@ -149,9 +152,16 @@ def test_a_band_without_width_and_wrong_class_weights_are_refused():
     assert "loss.alpha" in refusal(RecipeError, loss, labels, tf.constant(logits_for(labels)))
 
 
+@pytest.fixture(params=["on the processor", "by tensors"])
+def way(request, monkeypatch) -> str:
+    """Either way of the distance transform, whatever the computer has."""
+    monkeypatch.setattr(distance, "_on_processor", lambda sites: request.param == "on the processor")
+    return request.param
+
+
 @pytest.mark.parametrize("share", [0.002, 0.1, 0.9])
 @pytest.mark.parametrize("shape", [(57,), (40, 31), (17, 30, 23)])
-def test_the_distance_transform_is_exactly_that_of_scipy(shape, share):
+def test_the_distance_transform_is_exactly_that_of_scipy(way, shape, share):
     sites = np.random.default_rng(8).random((2, *shape, 2)) < share
     sites[(slice(None), *(n // 2 for n in shape))] = True
     squares = squared_distances(tf.constant(sites), axes=range(1, len(shape) + 1)).numpy()
@@ -161,7 +171,27 @@ def test_the_distance_transform_is_exactly_that_of_scipy(shape, share):
             np.testing.assert_array_equal(squares[sample, ..., channel], np.rint(expected**2))
 
 
-def test_a_single_corner_is_seen_from_the_other_end_of_a_long_volume():
+def test_the_box_around_a_small_hole_is_enough():
+    sites = np.ones((2, 20, 18, 16), bool)
+    sites[0, 3:9, 0:5, 11:16] = False
+    sites[1, 10, 10, 10] = False
+    squares = squared_distances(tf.constant(sites), axes=range(1, 4)).numpy()
+    for found, volume in zip(squares, sites, strict=True):
+        np.testing.assert_array_equal(found, np.rint(ndimage.distance_transform_edt(~volume) ** 2))
+
+
+def test_the_ways_of_the_distance_transform_agree_on_a_hausdorff_loss(monkeypatch):
+    labels = labels_of("random")
+    logits = logits_for(labels)
+    values = []
+    for on_processor in (True, False):
+        monkeypatch.setattr(distance, "_on_processor", lambda sites, there=on_processor: there)
+        values.append(value_and_gradient({"name": "hausdorff_dt"}, labels, logits))
+    assert values[0][0] == values[1][0]
+    np.testing.assert_array_equal(values[0][1], values[1][1])
+
+
+def test_a_single_corner_is_seen_from_the_other_end_of_a_long_volume(way):
     sites = np.zeros((300, 5, 7), bool)
     sites[0, 0, 0] = True
     squares = squared_distances(tf.constant(sites), axes=range(3)).numpy()
@@ -169,7 +199,7 @@ def test_a_single_corner_is_seen_from_the_other_end_of_a_long_volume():
     np.testing.assert_array_equal(squares, np.rint(ndimage.distance_transform_edt(~sites) ** 2))
 
 
-def test_without_a_site_the_distance_is_infinite_and_volumes_do_not_mix():
+def test_without_a_site_the_distance_is_infinite_and_volumes_do_not_mix(way):
     sites = np.zeros((2, 4, 5), bool)
     sites[1, 2, 2] = True
     squares = squared_distances(tf.constant(sites), axes=[1, 2]).numpy()
@@ -178,7 +208,7 @@ def test_without_a_site_the_distance_is_infinite_and_volumes_do_not_mix():
 
 
 @pytest.mark.parametrize("shape", [(40, 31), (17, 30, 23)])
-def test_the_distance_to_the_boundary_is_exactly_that_of_scipy_on_both_sides(shape):
+def test_the_distance_to_the_boundary_is_exactly_that_of_scipy_on_both_sides(way, shape):
     masks = ndimage.gaussian_filter(np.random.default_rng(9).normal(size=(3, *shape)), (0, *[2] * len(shape))) > 0
     masks[1], masks[2] = True, False
     squares = squared_boundary_distances(tf.constant(masks), axes=range(1, len(shape) + 1)).numpy()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
-from ParotidSegTrainingLib.checkpoints import HybridCheckpoint, RunState
+from ParotidSegTrainingLib.checkpoints import HybridCheckpoint, RunState, epochs_without_gain
 
 
 def test_an_epoch_is_kept_if_both_its_dice_and_its_loss_are_the_best_so_far():
@@ -45,27 +44,24 @@ def test_a_rule_that_was_written_and_read_goes_on_where_it_was():
 
 
 def test_a_folder_without_a_state_starts_anew(tmp_path):
-    assert RunState.load(tmp_path, model=None) == RunState(0, HybridCheckpoint(), [])
+    assert RunState.read(tmp_path) == RunState(0, HybridCheckpoint(), [], "")
 
 
-class NoModel:
-    """What the state asks of a model before it reads weights."""
-
-    trainable_variables = ()
-
-    @property
-    def optimizer(self) -> NoModel:
-        return self
-
-    def build(self, variables: object) -> None:
-        """Nothing to build."""
-
-    def load_weights(self, path: Path) -> None:
-        """Fails as Keras does for a file that is not there."""
-        raise FileNotFoundError(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[]", b'{"weights": "state-1.weights.h5"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b'{"schema": 2}', b'{"schema": 2, "checkpoint": {}, "colour": 1}']
+)
 def test_a_damaged_state_is_refused(tmp_path, content):
     (tmp_path / "state.json").write_bytes(content)
-    assert str(tmp_path) in refusal(DataError, RunState.load, tmp_path, NoModel())
+    assert str(tmp_path) in refusal(DataError, RunState.read, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"schema": 1}', b'{"schema": 3}'])
+def test_a_state_of_another_version_is_refused(tmp_path, content):
+    (tmp_path / "state.json").write_bytes(content)
+    assert "another version" in refusal(DataError, RunState.read, tmp_path)
+
+
+def test_epochs_are_counted_since_the_last_gain():
+    rows = [{"kept": kept} for kept in ("hybrid", "", "best_dice", "", "")]
+    assert [epochs_without_gain(rows[:n]) for n in range(6)] == [0, 0, 1, 0, 1, 2]
+    assert epochs_without_gain([{"kept": ""}] * 3) == 3

@@ -93,8 +93,14 @@ def test_a_recipe_is_written_with_every_field(shipped):
         ("optimisation.learning_rate", 0),
         ("optimisation.learning_rate", "fast"),
         ("optimisation.learning_rate", float("inf")),
-        ("optimisation.schedule", "steps"),
+        ("optimisation.schedule", "staircase"),
         ("optimisation.warmup_steps", -1),
+        ("optimisation.step_epochs", 0),
+        ("optimisation.step_factor", 0),
+        ("optimisation.step_factor", 1.5),
+        ("optimisation.power", 0),
+        ("optimisation.accumulate", 0),
+        ("optimisation.patience", -1),
         ("optimisation.weight_decay", -0.1),
         ("optimisation.clip_norm", 0),
         ("optimisation.ema", 1.0),
@@ -110,11 +116,6 @@ def test_a_wrong_field_is_named(field, value):
 def test_a_wrong_field_in_a_file_is_named_too(shipped, tmp_path):
     shipped["optimisation"]["epochs"] = "many"
     assert "optimisation.epochs" in refusal(RecipeError, recipes.load, written(tmp_path, shipped))
-
-
-def test_a_warm_up_without_the_schedule_that_has_one_is_refused():
-    overrides = {"optimisation.schedule": "constant", "optimisation.warmup_steps": 10}
-    assert "optimisation.warmup_steps" in refusal(RecipeError, recipes.load, "parotid-ct", overrides)
 
 
 @pytest.mark.parametrize(("table", "field"), [(None, "network"), ("preprocessing", "spacing"), (None, "tile")])

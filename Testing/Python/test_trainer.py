@@ -10,12 +10,7 @@ import csv
 import dataclasses
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,40 +19,36 @@ import numpy as np
 import pytest
 from sentences import refusal
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import BundleError, DataError, OutputError, RecipeError
 from ParotidSegLib.networks import build_network
 from ParotidSegTrainingLib import trainer
+from ParotidSegTrainingLib.batches import Prefetcher
 from ParotidSegTrainingLib.dataset import DatasetFolder
+from ParotidSegTrainingLib.devices import OneDevice
 from ParotidSegTrainingLib.losses import build_loss
+from ParotidSegTrainingLib.network_training import averaged_weights, compiled_network
 from ParotidSegTrainingLib.patches import Patch
+from ParotidSegTrainingLib.progress import Clock, unseen
 from ParotidSegTrainingLib.recipe import Recipe, Sampling
-from ParotidSegTrainingLib.trainer import fit, validate
+from ParotidSegTrainingLib.run_folder import claim, locked
+from ParotidSegTrainingLib.schedules import learning_rate
+from ParotidSegTrainingLib.trainer import fit
+from ParotidSegTrainingLib.validation import validate
 
 pytestmark = pytest.mark.engine
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
-HERE = Path(__file__).resolve().parent
-KEPT = ["best_dice.weights.h5", "hybrid.weights.h5", "history.csv", "last.weights.h5", "recipe.json", "state.json"]
-#: What a process runs that dies by SIGKILL, which no handler sees, in the middle of the second epoch.
-DYING = """
-import os, signal, sys
-from pathlib import Path
-from made_training import tiny_recipe
-from ParotidSegTrainingLib import trainer
-from ParotidSegTrainingLib.dataset import DatasetFolder
-
-sample = trainer.random_patch
-
-def random_patch(cases, recipe, epoch, position):
-    if (epoch, position) == (1, 15):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return sample(cases, recipe, epoch, position)
-
-trainer.random_patch = random_patch
-trainer.fit(tiny_recipe(), DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]))
-"""
+KEPT = [
+    "best_dice.weights.h5",
+    "history.csv",
+    "hybrid.weights.h5",
+    "last.weights.h5",
+    "provenance.json",
+    "recipe.json",
+    "state.json",
+    "tensorboard",
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +63,15 @@ def silent(line: str) -> None:
 def history(run: Path) -> list[dict[str, str]]:
     with (run / "history.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def begun(finished: Path, copy: Path) -> Path:
+    """A copy of a finished run that takes its last epoch for not yet done."""
+    shutil.copytree(finished, copy)
+    state = json.loads((copy / "state.json").read_text(encoding="utf-8"))
+    state.update(epoch=state["epoch"] - 1, rows=state["rows"][:-1])
+    (copy / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    return copy
 
 
 def network(recipe: Recipe, weights: Path):
@@ -106,7 +106,9 @@ def test_the_loss_falls_and_the_run_holds_what_it_should(tiny_run):
     assert losses[2] < 0.95 * losses[0]
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [row["step"] for row in rows] == ["8", "16", "24"]
-    assert float(rows[-1]["learning_rate"]) == pytest.approx(0.0, abs=1e-8)
+    assert [float(row["learning_rate"]) for row in rows] == [
+        learning_rate(made.tiny_recipe().optimisation, step) for step in (7, 15, 23)
+    ]
     assert rows[0]["kept"] == "hybrid"
     assert set(files(tiny_run)) == {*KEPT, "state-3.weights.h5"}
     assert (tiny_run / "recipe.json").read_text(encoding="utf-8") == made.tiny_recipe().to_json()
@@ -114,8 +116,8 @@ def test_the_loss_falls_and_the_run_holds_what_it_should(tiny_run):
 
 def test_the_history_has_a_column_for_each_gland(tiny_run):
     row = history(tiny_run)[0]
-    columns = ["epoch", "step", "seconds", "learning_rate", "loss", "val_loss", "val_dice", "val_dice_1", "val_dice_2"]
-    assert list(row) == [*columns, "kept"]
+    columns = ["epoch", "step", "seconds", "waited", "learning_rate", "loss"]
+    assert list(row) == [*columns, "val_loss", "val_dice", "val_dice_1", "val_dice_2", "kept"]
     mean = (float(row["val_dice_1"]) + float(row["val_dice_2"])) / 2.0
     assert float(row["val_dice"]) == pytest.approx(mean)
 
@@ -136,9 +138,9 @@ def test_the_averaged_weights_are_validated_and_kept_not_the_raw_ones(folder, ti
 
 def test_without_a_moving_average_the_weights_themselves_are_kept():
     recipe = made.tiny_recipe(optimisation__ema=0.0)
-    model = trainer._compiled_network(recipe, build_loss(recipe.loss))
+    model = compiled_network(recipe, build_loss(recipe.loss))
     before = model.get_weights()
-    with trainer._averaged_weights(model, recipe):
+    with averaged_weights(model):
         inside = model.get_weights()
     for a, b in zip(before, inside, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -152,24 +154,6 @@ def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(folder, tiny
     assert_same_run(run, tiny_run)
     assert files(run) == files(tiny_run)
     assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(folder, made_dataset, tiny_run, tmp_path):
-    run = tmp_path / "run"
-    modules = [HERE, *(HERE.parents[1] / name for name in ("ParotidSeg", "ParotidSegTraining"))]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, modules)), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", DYING, str(made_dataset), str(run)]
-    died = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    assert len(history(run)) == 1
-    # What a kill while weights are written leaves behind.
-    with suppress(KeyError), atomic_path(run / "state-2.weights.h5") as temporary:
-        raise KeyError("only the name is wanted")
-    temporary.write_bytes(b"half")
-    fit(made.tiny_recipe(), folder, run, report=silent)
-    assert_same_run(run, tiny_run)
-    assert files(run) == files(tiny_run)
 
 
 def test_a_second_phase_starts_from_the_weights_of_the_first(folder, tiny_run, tmp_path):
@@ -194,9 +178,11 @@ def test_weights_to_start_from_that_cannot_be_read_are_refused(folder, tmp_path,
 
 def test_a_finished_run_is_left_as_it_is(folder, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
+    before = files(run)
     fit(made.tiny_recipe(), folder, run, report=silent)
-    for name in files(tiny_run):
-        assert (run / name).read_bytes() == (tiny_run / name).read_bytes(), name
+    assert files(run) == before
+    for path in (path for path in tiny_run.rglob("*") if path.is_file()):
+        assert (run / path.relative_to(tiny_run)).read_bytes() == path.read_bytes(), path.name
 
 
 def test_another_recipe_in_the_folder_of_a_run_is_refused(folder, tiny_run, tmp_path):
@@ -212,8 +198,8 @@ def test_a_run_from_before_a_field_was_added_can_be_resumed(tiny_run, tmp_path):
     older = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     del older["sampling"]["foreground_share"], older["optimisation"]["clip_norm"]
     (run / "recipe.json").write_text(json.dumps(older), encoding="utf-8")
-    trainer._claim(run, made.tiny_recipe(sampling__foreground_share=Sampling().foreground_share))
-    refusal(RecipeError, trainer._claim, run, made.tiny_recipe(sampling__foreground_share=0.5))
+    claim(run, made.tiny_recipe(sampling__foreground_share=Sampling().foreground_share))
+    refusal(RecipeError, claim, run, made.tiny_recipe(sampling__foreground_share=0.5))
 
 
 def test_a_recipe_that_never_ran_does_not_bar_the_folder(folder, tmp_path):
@@ -247,6 +233,79 @@ def test_an_empty_split_is_refused(folder, tmp_path):
     assert "validation" in refusal(DataError, fit, recipe, folder, tmp_path)
 
 
+def test_two_processes_cannot_train_in_one_folder(folder, tmp_path):
+    with locked(tmp_path / "run"):
+        assert "Another process" in refusal(OutputError, fit, made.tiny_recipe(), folder, tmp_path / "run")
+    assert files(tmp_path / "run") == []
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch(folder, tmp_path):
+    """With a loss that is a mean over voxels, and up to the order of summation."""
+    settings = {"learning_rate": 0.01, "steps_per_epoch": 4, "epochs": 1, "ema": 0.5, "weight_decay": 0.01}
+    kept = []
+    for size, accumulate in ((4, 1), (2, 2)):
+        recipe = made.tiny_recipe(
+            optimisation={**settings, "batch_size": size, "accumulate": accumulate}, loss={"name": "focal"}
+        )
+        run = fit(recipe, folder, tmp_path / f"{accumulate}", report=silent)
+        kept.append((network(recipe, run / "last.weights.h5").get_weights(), float(history(run)[0]["loss"])))
+    assert kept[0][1] == pytest.approx(kept[1][1], rel=1e-5)
+    for large, accumulated in zip(kept[0][0], kept[1][0], strict=True):
+        np.testing.assert_allclose(large, accumulated, atol=2e-5)
+
+
+def test_a_run_ends_early_without_gains_and_stays_ended(folder, tmp_path):
+    """With a rate of next to nothing the Dice never changes after the first epoch."""
+    settings = {"learning_rate": 1e-12, "steps_per_epoch": 1, "epochs": 9, "patience": 2}
+    recipe = made.tiny_recipe(optimisation=settings)
+    lines: list[str] = []
+    run = fit(recipe, folder, tmp_path / "run", report=lines.append, stop_after_epochs=2)
+    assert "without a better" not in lines[-1]
+    fit(recipe, folder, run, report=lines.append)
+    assert [row["kept"] for row in history(run)] == ["hybrid", "", ""]
+    assert "2 epochs without a better validation Dice" in lines[-1]
+    fit(recipe, folder, run, report=lines.append)
+    assert "finished after 3 epochs" in lines[-1]
+    assert len(history(run)) == 3
+
+
+def test_the_kept_weights_hold_no_optimizer_and_the_state_does(tiny_run):
+    import h5py
+
+    for name, wanted in (("last", False), ("hybrid", False), ("best_dice", False), ("state-3", True)):
+        with h5py.File(tiny_run / f"{name}.weights.h5") as file:
+            assert ("optimizer" in file) is wanted, name
+
+
+def test_the_provenance_says_what_the_run_was_made_with_and_names_no_case(tiny_run, made_dataset):
+    text = (tiny_run / "provenance.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    assert content["precision"] == "float32"
+    assert [content["data"][split]["cases"] for split in ("train", "validation")] == [3, 2]
+    (session,) = content["sessions"]
+    assert session["from_epoch"] == 1
+    assert session["software"]["keras"] == keras.__version__
+    assert session["software"]["backend"] == keras.config.backend()
+    assert session["hardware"]["devices"] == ["CPU"]
+    assert "head_" not in text
+    assert str(made_dataset) not in text
+
+
+def test_progress_tells_stage_share_and_time_left(folder, tmp_path):
+    said: list[tuple[str, float, str]] = []
+    recipe = made.tiny_recipe(optimisation__epochs=2, optimisation__steps_per_epoch=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ParotidSegTrainingLib.progress.INTERVAL", 0.0)
+        fit(recipe, folder, tmp_path / "run", report=silent, progress=lambda *now: said.append(now))
+    assert [stage for stage, _, _ in said] == ["read", *["train", "train", "validate", "epoch"] * 2]
+    shares = [fraction for _, fraction, _ in said]
+    assert shares == sorted(shares)
+    assert shares[1:3] == [0.25, 0.5]
+    assert shares[-1] == 1.0
+    assert "epoch 1/2  step 1/2" in said[1][2]
+    assert "left" in said[1][2]
+
+
 def test_a_split_without_a_single_gland_is_refused(folder):
     case = trainer._load(folder, ["head_1"], made.tiny_recipe())[0]
     empty = dataclasses.replace(case, points=(np.zeros((0, 3)),) * 2)
@@ -261,27 +320,42 @@ def test_a_run_folder_that_is_a_file_is_refused(folder, tmp_path):
 
 
 def test_a_run_whose_state_lost_its_weights_is_refused(folder, tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
+    run = begun(tiny_run, tmp_path / "run")
     (run / "state-3.weights.h5").unlink()
     refusal(DataError, fit, made.tiny_recipe(), folder, run, report=silent)
+
+
+def test_a_run_goes_on_with_the_data_set_that_it_began_with_or_not_at_all(folder, tiny_run, tmp_path):
+    run = begun(tiny_run, tmp_path / "run")
+    fewer = dataclasses.replace(folder, splits={**folder.splits, "train": ("head_1", "head_2")})
+    assert "data set" in refusal(DataError, fit, made.tiny_recipe(), fewer, run, report=silent)
+
+
+def test_a_run_goes_on_in_the_precision_that_it_began_with(folder, tiny_run, tmp_path):
+    run = begun(tiny_run, tmp_path / "run")
+    content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+    (run / "provenance.json").write_text(json.dumps({**content, "precision": "mixed_bfloat16"}), encoding="utf-8")
+    lines: list[str] = []
+    fit(made.tiny_recipe(), folder, run, report=lines.append, stop_after_epochs=0)
+    assert "mixed_bfloat16 because the run began with it" in lines[0]
 
 
 def test_a_training_loss_that_is_no_number_ends_the_run_with_a_sentence(folder):
     recipe = made.tiny_recipe()
 
-    class Diverged:
+    class Diverged(OneDevice):
         """Stands in for a network whose second step goes wrong."""
 
         losses = iter([0.5, math.nan])
 
-        def reset_metrics(self) -> None:
-            """Nothing to reset."""
-
-        def train_on_batch(self, images: np.ndarray, labels: np.ndarray) -> float:
+        def train_on_batch(self, model: object, images: np.ndarray, labels: np.ndarray) -> float:
             return next(self.losses)
 
-    cases = trainer._load(folder, ["head_1"], recipe)
-    assert "learning_rate" in refusal(RecipeError, trainer._train_epoch, Diverged(), cases, recipe, 0)
+    model = SimpleNamespace(optimizer=SimpleNamespace(), variables=[])
+    training = trainer._Training(recipe, model, model, build_loss(recipe.loss), Diverged(), {})
+    training.cases = trainer._load(folder, ["head_1"], recipe)
+    clock = Clock(1, 8, 0)
+    assert "learning_rate" in refusal(RecipeError, trainer._train_epoch, training, 0, Prefetcher(1), clock, unseen)
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_run_with_a_sentence():
@@ -290,40 +364,26 @@ def test_a_validation_loss_that_is_no_number_ends_the_run_with_a_sentence():
     assert "validation" in refusal(RecipeError, validate, broken, [patch], build_loss({"name": "mdsc"}))
 
 
-def test_an_epoch_takes_each_position_once_and_in_order(monkeypatch):
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_an_epoch_takes_each_position_once_and_in_order(monkeypatch, workers):
+    recipe = made.tiny_recipe(optimisation__batch_size=3, optimisation__accumulate=2)
+
     def numbered(cases: object, recipe: Recipe, epoch: int, position: int) -> Patch:
         return Patch(np.full((1, 1, 1, 1), position, np.float32), np.full((1, 1, 1), epoch, np.uint8))
 
     monkeypatch.setattr(trainer, "random_patch", numbered)
-    batches = list(trainer._batches([], made.tiny_recipe(optimisation__batch_size=3), 2))
-    assert [images.ravel().tolist() for images, _ in batches] == [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(8)]
+    batches = list(trainer._batches([], recipe, 2, Prefetcher(workers)))
+    assert [images.ravel().tolist() for images, _ in batches] == [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(16)]
     assert {int(label) for _, labels in batches for label in labels.ravel()} == {2}
 
 
 def test_the_precision_of_a_run_leaves_other_networks_alone():
     before = keras.config.dtype_policy().name
-    recipe = made.tiny_recipe(precision="mixed_bfloat16")
-    model = trainer._compiled_network(recipe, build_loss(recipe.loss))
+    recipe = made.tiny_recipe()
+    model = compiled_network(recipe, build_loss(recipe.loss), precision="mixed_bfloat16")
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert keras.config.dtype_policy().name == before
-
-
-def test_the_rate_rises_to_its_highest_value_and_falls_to_zero():
-    settings = {"learning_rate": 0.01, "warmup_steps": 10, "steps_per_epoch": 20, "epochs": 3}
-    rate = trainer._optimizer(made.tiny_recipe(optimisation=settings))._learning_rate
-    values = [float(rate(step)) for step in range(61)]
-    assert values[0] == pytest.approx(1e-4)
-    assert np.all(np.diff(values[:11]) > 0)
-    assert max(values) == values[10] == pytest.approx(0.01)
-    assert np.all(np.diff(values[10:]) < 0)
-    assert values[35] == pytest.approx(0.005)
-    assert values[60] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_a_constant_rate_stays():
-    settings = {"learning_rate": 0.01, "schedule": "constant"}
-    assert float(trainer._optimizer(made.tiny_recipe(optimisation=settings)).learning_rate) == pytest.approx(0.01)
 
 
 class Painter:
