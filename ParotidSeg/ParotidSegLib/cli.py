@@ -6,6 +6,7 @@ Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrup
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -65,6 +66,9 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
     segment.add_argument("--engine", default="auto", choices=ENGINES)
     segment.add_argument(
+        "--device", default="auto", choices=("auto", "cpu"), help="cpu hides graphics cards from the engine"
+    )
+    segment.add_argument(
         "--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate"
     )
     segment.add_argument("--preview", type=Path, help="where the picture goes (default: beside the output)")
@@ -102,6 +106,8 @@ def _segment(arguments: argparse.Namespace) -> int:
     from .segmentation import open_model
 
     show = reporter(arguments.progress)
+    if arguments.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # TensorFlow looks at it when it loads
     several = len(arguments.inputs) > 1
     if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
         show.failure("--preview, --report, --series and --with cannot be used with several inputs.")

@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from made_images import cut_short, like, made_head, write_dicom_series
 
 from ParotidSegLib.cli import main
+from ParotidSegLib.errors import EngineError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.engine
@@ -289,3 +290,19 @@ def test_the_input_is_not_touched(tmp_path, sample_ct):
     assert main(["segment", str(copy), "--output", str(tmp_path / "out"), "--progress", "none"]) == 0
     assert copy.read_bytes() == before
     assert copy.stat().st_mtime_ns == changed
+
+
+@pytest.mark.parametrize(("device", "hidden"), [("cpu", "-1"), ("auto", None)])
+def test_the_device_cpu_hides_graphics_cards_before_an_engine_loads(device, hidden, tmp_path, sample_ct, monkeypatch):
+    # `setenv` first, so that what the command sets is taken back after the test.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    seen = []
+
+    def open_model(*_, **__):
+        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        raise EngineError("The engine is not needed here.")
+
+    monkeypatch.setattr("ParotidSegLib.segmentation.open_model", open_model)
+    main(["segment", str(sample_ct), "--output", str(tmp_path / "out"), "--device", device, "--progress", "none"])
+    assert seen == [hidden]

@@ -20,7 +20,6 @@ class ctkCollapsibleButton(QAbstractButton):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._collapsed = False
-        self._hidden_before: set[int] = set()
         self.setContentsMargins(4, _HEADER + 2, 4, 2)
         self.clicked.connect(lambda: self.setCollapsed(not self._collapsed))
 
@@ -34,22 +33,13 @@ class ctkCollapsibleButton(QAbstractButton):
         self._apply()
         self.contentsCollapsed.emit(collapsed)
 
-    collapsed = Property(bool, _read_collapsed, setCollapsed, notify=contentsCollapsed)
+    collapsed = Property(bool, _read_collapsed, setCollapsed)
 
     def _apply(self) -> None:
-        children = self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
-        if self._collapsed:
-            self._hidden_before |= {
-                id(child) for child in children if child.isHidden() and not self._was_applied(child)
-            }
-        for child in children:
-            child.setVisible(not self._collapsed and id(child) not in self._hidden_before)
+        # As the real one may: all of its own children show when it opens, even those that were hidden one by one.
+        for child in self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            child.setVisible(not self._collapsed)
         self.setMaximumHeight(_HEADER if self._collapsed else _UNLIMITED)
-        if not self._collapsed:
-            self._hidden_before.clear()
-
-    def _was_applied(self, child: QWidget) -> bool:
-        return QObject.property(self, "maximumHeight") == _HEADER and child.isHidden()
 
     def showEvent(self, event: QShowEvent) -> None:
         # Children that were made after the property was set are hidden now.
@@ -77,7 +67,6 @@ class ctkPathLineEdit(QWidget):
     Readable, Writable = 0x010, 0x020
 
     currentPathChanged = Signal(str)
-    validInputChanged = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

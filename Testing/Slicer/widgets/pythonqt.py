@@ -7,6 +7,7 @@ that a C++ object does not have cannot be set.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import types
@@ -34,6 +35,7 @@ def qt_module() -> types.ModuleType:
     """The module `qt`; from here on every object of PySide6 behaves as in PythonQt."""
     from .ui_loader import StrictUiLoader
 
+    _make_booleans_last()
     _start_application()
     for kind in _object_classes():
         for name in _own_properties(kind):
@@ -48,6 +50,14 @@ def qt_module() -> types.ModuleType:
     for module in _MODULES:
         members.update({name: getattr(module, name) for name in dir(module) if not name.startswith("_")})
     return make_module("qt", {**members, "QUiLoader": StrictUiLoader})
+
+
+def _make_booleans_last() -> None:
+    """Each `emit` of PySide6 6.12 takes a reference of True that it does not own: fatal before Python 3.12."""
+    if sys.version_info < (3, 12):
+        for value in (True, False):
+            for _ in range(100_000):
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 def _start_application() -> None:
@@ -68,9 +78,12 @@ def _object_classes() -> Iterator[type]:
 
 
 def _own_properties(kind: type) -> Iterator[str]:
+    """Names of the properties that a class adds, or whose name it gives to a method too: there the property wins."""
     meta = kind.staticMetaObject
-    for index in range(meta.propertyOffset(), meta.propertyCount()):
-        yield meta.property(index).name()
+    for index in range(meta.propertyCount()):
+        name = meta.property(index).name()
+        if index >= meta.propertyOffset() or name in vars(kind):
+            yield name
 
 
 def _attribute(name: str) -> property:
@@ -105,7 +118,7 @@ def _assign(self: Any, name: str, value: Any) -> None:
         _write_property(self, name, value)
     elif hasattr(found, "__set__"):
         found.__set__(self, value)
-    elif name.startswith("_") or loading:
+    elif name.startswith("_") or loading or isinstance(value, QtCore.SignalInstance):  # PySide6 keeps bound signals
         self.__dict__[name] = value
     else:
         raise AttributeError(f"{type(self).__name__} has no attribute '{name}' that could be set")

@@ -249,6 +249,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def _show_effects(self) -> None:
         for button in self._buttons.values():
             self._grid.removeWidget(button)
+            button.hide()
             button.deleteLater()
         self._buttons = {}
         columns = self._flags.get("effectColumnCount", 2)
