@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,12 +11,23 @@ import pytest
 #: Without these packages (the extra `slicer-test`) nothing of this folder can run.
 MISSING = [name for name in ("slicer", "PySide6") if importlib.util.find_spec(name) is None]
 
+if MISSING and os.environ.get("PAROTIDSEG_REQUIRE_SLICER"):
+    raise ImportError(f"Testing/Slicer must run here, but {' and '.join(MISSING)} cannot be imported")
 if MISSING:
     collect_ignore_glob = ["*"]
 else:
     import widgets
+    from application.fixtures import add_transform, add_volume, place_in_study, slicer_app, started_slicer
 
     widgets.install()
+
+    __all__ = ["add_transform", "add_volume", "place_in_study", "slicer_app", "started_slicer"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that the folder was left out, and why."""
+    if MISSING:
+        terminalreporter.write_line(f"Testing/Slicer was left out: no {' and no '.join(MISSING)} (extra slicer-test)")
 
 
 @pytest.fixture(autouse=True)
