@@ -115,6 +115,7 @@ class WorkerJob:
         workdir: the temporary folder; removed when the job fails, is cancelled or closed.
         result: the `Result` once the worker has given one and ended; else None.
         failure: one sentence once it has failed or was cancelled; else None.
+        exit_code: of the process, as `subprocess` gives it, once it has ended; None if it never started.
         cancelled: whether it was cancelled.
     """
 
@@ -133,6 +134,7 @@ class WorkerJob:
         self.command = [str(part) for part in (command(self.workdir) if callable(command) else command)]
         self.result: Result | None = None
         self.failure: str | None = None
+        self.exit_code: int | None = None
         self._stall_seconds, self._grace_seconds = stall_seconds, grace_seconds
         self._needs_result = needs_result
         self._mark = secrets.token_hex(16)
@@ -247,6 +249,7 @@ class WorkerJob:
         code = process.wait()
         for reader in readers:
             reader.join(DRAIN_SECONDS)
+        self.exit_code = code
         self._log.add(f"The worker ended with exit code {code}.")
         self._end(self._outcome(code, stalled))
 
