@@ -7,6 +7,7 @@ removing a set is deleting a folder.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -142,7 +143,7 @@ def _requirement_class() -> Any:
     try:
         from packaging.requirements import Requirement
     except ImportError:  # pip has it in any case
-        from pip._vendor.packaging.requirements import Requirement
+        return importlib.import_module("pip._vendor.packaging.requirements").Requirement
     return Requirement
 
 
