@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.export import write_segmentation
-from ParotidSegLib.metrics import NSD_TOLERANCES, compare_images, dice
+from ParotidSegLib.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.surfaces import joint_bounding_box
@@ -74,7 +74,8 @@ def evaluate(
         if masks:
             write_segmentation(labels, masks / f"{case}.nii.gz", structures=structures)
         scores = compare_images(reference, labels, structures, nsd_tolerances=nsd_tolerances)
-        return CaseScores(case, scores, swapped_sides(reference, labels, structures), findings, seconds)
+        swapped = swapped_sides(reference, labels, structures)
+        return CaseScores(case, scores, swapped, findings, seconds, accuracy_of(reference, labels))
 
     def is_complete(case: str) -> bool:
         return masks is None or (masks / f"{case}.nii.gz").is_file()
@@ -121,7 +122,8 @@ def compare_folders(
             scores = compare_images(truth, found, structures, nsd_tolerances=nsd_tolerances)
         except DataError as error:
             raise DataError(f"The case {case} cannot be scored: {error}") from error
-        return CaseScores(case, scores, swapped_sides(truth, found, structures), (), math.nan)
+        swapped = swapped_sides(truth, found, structures)
+        return CaseScores(case, scores, swapped, (), math.nan, accuracy_of(truth, found))
 
     return _score_all(
         cases_of_both(reference, candidate, exclude),
@@ -170,6 +172,11 @@ def _nothing(image: sitk.Image) -> sitk.Image:
     labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
     labels.CopyInformation(image)
     return labels
+
+
+def accuracy_of(reference: sitk.Image, labels: sitk.Image) -> float:
+    """The share of the voxels of a case that have the right label."""
+    return categorical_accuracy(sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels))
 
 
 def swapped_sides(reference: sitk.Image, labels: sitk.Image, structures: Sequence[Structure] = PAROTIDS) -> bool:

@@ -64,9 +64,10 @@ def metrics_for(nsd_tolerances: Sequence[float] = NSD_TOLERANCES) -> tuple[Metri
 
 @dataclass(frozen=True)
 class CaseScores:
-    """One case: scores by structure key, whether sides were swapped, codes of the findings, seconds.
+    """One case: scores by structure key, whether sides were swapped, codes of the findings, seconds, accuracy.
 
-    Contours that nobody timed have no findings and NaN seconds.
+    Contours that nobody timed have no findings and NaN seconds. The accuracy is the categorical one, the share of all
+    voxels with the right label: most are background, so it is near 1 for any result, and depends on the scan's extent.
     """
 
     case: str
@@ -74,6 +75,7 @@ class CaseScores:
     swapped: bool
     findings: tuple[str, ...]
     seconds: float
+    accuracy: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,12 @@ def table(rows: Sequence[CaseScores], structures: Sequence[Structure] = PAROTIDS
             )
     lines.append("")
     lines += [line for structure in structures if (line := _odd_cases(rows, structure))]
+    accuracy = summarise([row.accuracy for row in rows])
+    if accuracy.n:
+        lines.append(
+            f"Voxels with the right label, background included (categorical accuracy): {accuracy.mean:.4f} ± "
+            f"{accuracy.sd:.4f}, n = {accuracy.n}.\n"
+        )
     lines.append(f"Swapped sides: {sum(row.swapped for row in rows)} of {len(rows)} cases.")
     return "\n".join(lines)
 
@@ -215,6 +223,7 @@ def figures(rows: Sequence[CaseScores], structures: Sequence[Structure] = PAROTI
     return {
         "n_cases": len(rows),
         "swapped": sum(row.swapped for row in rows),
+        "categorical_accuracy": asdict(summarise([row.accuracy for row in rows])),
         "missed": {key: missed(rows, key) for key in keys},
         "invented": {key: invented(rows, key) for key in keys},
         "absent": {key: absent(rows, key) for key in keys},
@@ -261,13 +270,19 @@ def write_results(results: Results, output: Path, *, candidate: str = "automatic
 
 
 def _write_cases(rows: Sequence[CaseScores], path: Path) -> Path:
-    columns = ["case", "structure", *values_of(next(iter(rows[0].scores.values()))), "swapped", "findings", "seconds"]
+    of_structure = values_of(next(iter(rows[0].scores.values())))
+    columns = ["case", "structure", *of_structure, "swapped", "findings", "seconds", "accuracy"]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in rows:
             for key, scores in row.scores.items():
-                extra = {"swapped": row.swapped, "findings": " ".join(row.findings), "seconds": round(row.seconds, 2)}
+                extra = {
+                    "swapped": row.swapped,
+                    "findings": " ".join(row.findings),
+                    "seconds": round(row.seconds, 2),
+                    "accuracy": row.accuracy,
+                }
                 writer.writerow({"case": row.case, "structure": key, **values_of(scores), **extra})
     return path
 
@@ -305,7 +320,8 @@ def _rows(lines: Sequence[Mapping[str, str]]) -> list[CaseScores]:
             nsd=nsd, missed=_truth(line["missed"]), **{name: float(line[name]) for name in numbers}
         )
         findings, seconds = tuple(line["findings"].split()), float(line["seconds"] or math.nan)
-        row = by_case.setdefault(line["case"], CaseScores(line["case"], {}, _truth(line["swapped"]), findings, seconds))
+        one = CaseScores(line["case"], {}, _truth(line["swapped"]), findings, seconds, float(line["accuracy"]))
+        row = by_case.setdefault(line["case"], one)
         row.scores[line["structure"]] = scores
     return list(by_case.values())
 

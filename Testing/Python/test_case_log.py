@@ -27,7 +27,7 @@ CASES = ("case_1", "case_2", "case_3")
 def scores_of(case: str) -> CaseScores:
     missed = StructureScores(0.0, 0.0, math.inf, math.inf, {1.0: 0.0, 2.85: 0.0}, 20.1, 0.0, True)
     third = StructureScores(1 / 3, 0.2, 4.5, 1 / 7, {1.0: 0.5, 2.85: 0.9}, 20.1, 22.0, False)
-    return CaseScores(case, {"Parotid_R": missed, "Parotid_L": third}, True, ("asymmetric",), 1.25)
+    return CaseScores(case, {"Parotid_R": missed, "Parotid_L": third}, True, ("asymmetric",), 1.25, 0.998)
 
 
 @pytest.fixture

@@ -129,6 +129,15 @@ def test_each_case_of_a_split_is_scored_on_its_own_grid(made_dataset, answers):
     assert [line.split()[0] for line in lines] == ["head_1", "head_2", "head_3"]
 
 
+def test_the_accuracy_is_the_share_of_voxels_with_the_right_label(made_dataset, answers):
+    answers.update(head_1="exactly", head_2="half")
+    rows, _ = run(made_dataset)
+    truth, half = (sitk.GetArrayFromImage(labels) for labels in (TRUTH, changed("half")))
+    assert rows[0].accuracy == 1.0
+    assert rows[1].accuracy == pytest.approx(np.mean(truth == half), abs=2e-3)
+    assert "categorical accuracy" in table(rows)
+
+
 def test_excluded_cases_are_left_out(made_dataset, answers):
     assert [one.case for one in run(made_dataset, exclude=["head_2"])[0]] == ["head_1", "head_3"]
 
