@@ -28,6 +28,7 @@ SMALL: dict[str, Any] = {
     "optimisation.warmup_steps": 0,
     "optimisation.ema": 0.0,
     "optimisation.batch_size": 2,
+    "optimisation.accumulate": 1,
     "optimisation.steps_per_epoch": 8,
     "optimisation.epochs": 2,
     "precision": "float32",
