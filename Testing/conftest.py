@@ -40,8 +40,8 @@ def tiny_run(made_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     pytest.importorskip("tensorflow")
     from made_training import tiny_recipe
 
-    from ParotidSegTrainingLib.dataset import DatasetFolder
-    from ParotidSegTrainingLib.trainer import fit
+    from ParotidSegTrainingLib.data.dataset import DatasetFolder
+    from ParotidSegTrainingLib.training.trainer import fit
 
     return fit(tiny_recipe(), DatasetFolder.open(made_dataset), tmp_path_factory.mktemp("tiny") / "run")
 

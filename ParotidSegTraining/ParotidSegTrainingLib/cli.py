@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ParotidSegLib.errors import ParotidSegError
 
-from .cli_compare import add_compare
-from .cli_evaluate import add_evaluate
-from .cli_fit import add_training
-from .cli_prepare import add_prepare
-from .cli_start import add_practice, add_recipes
-from .progress import reporter
+from .commands.compare import add_compare
+from .commands.evaluate import add_evaluate
+from .commands.fit import add_training
+from .commands.prepare import add_prepare
+from .commands.start import add_practice, add_recipes
+from .training.progress import reporter
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _bundle(arguments: argparse.Namespace) -> None:
-    from .bundling import make_bundle
+    from .training.bundling import make_bundle
 
     make_bundle(
         arguments.output,

@@ -21,8 +21,8 @@ import keras  # noqa: F401  (loaded once, before the fork)
 import numpy as np
 from made_training import tiny_recipe
 
-from ParotidSegTrainingLib import trainer
-from ParotidSegTrainingLib.dataset import DatasetFolder
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.training import trainer
 
 #: Dropout has a random state, batch norm moving averages: a resumed run has to have both.
 RECIPE = tiny_recipe(

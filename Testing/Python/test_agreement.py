@@ -15,7 +15,7 @@ from sentences import refusal
 
 from ParotidSegLib.errors import OutputError, ParotidSegError
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.agreement import CELL, agreement_table, bland_altman, draw_bland_altman
+from ParotidSegTrainingLib.judging.agreement import CELL, agreement_table, bland_altman, draw_bland_altman
 
 #: Differences 1, 3, 2, 6 mL: mean 3, sum of squares about it 14.
 REFERENCE, CANDIDATE = [10.0, 20.0, 30.0, 40.0], [11.0, 23.0, 32.0, 46.0]

@@ -13,10 +13,10 @@ from orientations import voxel_centres
 
 from ParotidSegLib.preprocessing import Grid
 from ParotidSegTrainingLib import recipe as recipes
-from ParotidSegTrainingLib.augmentation import Parameters, change_intensity, draw, spatial_transform
-from ParotidSegTrainingLib.dataset import Case, DatasetFolder, load_case
-from ParotidSegTrainingLib.patches import Patch, cut
+from ParotidSegTrainingLib.data.dataset import Case, DatasetFolder, load_case
 from ParotidSegTrainingLib.recipe import Augmentation
+from ParotidSegTrainingLib.training.augmentation import Parameters, change_intensity, draw, spatial_transform
+from ParotidSegTrainingLib.training.patches import Patch, cut
 
 CENTRE = np.array([10.0, -20.0, 5.0])
 X, Y, Z = np.eye(3)

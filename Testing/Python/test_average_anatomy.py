@@ -12,15 +12,15 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib import average_anatomy
-from ParotidSegTrainingLib.average_anatomy import (
+from ParotidSegTrainingLib.anatomy import average_anatomy
+from ParotidSegTrainingLib.anatomy.average_anatomy import (
     build_template,
     covered_slices,
     interquartile_mean,
     prepare_patient,
     rotation_from_x_to,
 )
-from ParotidSegTrainingLib.template_alignment import (
+from ParotidSegTrainingLib.anatomy.template_alignment import (
     Patient,
     TemplateSettings,
     without_mean_affine,

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from ParotidSegTrainingLib.batches import AHEAD_PER_WORKER, Prefetcher
+from ParotidSegTrainingLib.training.batches import AHEAD_PER_WORKER, Prefetcher
 
 
 def numbered(index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,10 +18,10 @@ from ParotidSegLib.bundle import Bundle, load_bundle
 from ParotidSegLib.engines import open_engine, softmax
 from ParotidSegLib.errors import BundleError, DataError, OutputError
 from ParotidSegLib.networks import build_network
-from ParotidSegTrainingLib import bundling
-from ParotidSegTrainingLib.bundling import make_bundle, record_validation
-from ParotidSegTrainingLib.checkpoints import RunState, save_weights
 from ParotidSegTrainingLib.recipe import Recipe
+from ParotidSegTrainingLib.training import bundling
+from ParotidSegTrainingLib.training.bundling import make_bundle, record_validation
+from ParotidSegTrainingLib.training.checkpoints import RunState, save_weights
 
 pytestmark = pytest.mark.engine
 keras = pytest.importorskip("keras")

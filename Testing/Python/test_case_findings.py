@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.case_findings import CODES, ERRORS, DataFinding, find_all, swapped_pairs
-from ParotidSegTrainingLib.case_measures import CaseMeasures, StructureMeasures, unreadable
-from ParotidSegTrainingLib.structure_lists import structures_from_data
+from ParotidSegTrainingLib.data.case_findings import CODES, ERRORS, DataFinding, find_all, swapped_pairs
+from ParotidSegTrainingLib.data.case_measures import CaseMeasures, StructureMeasures, unreadable
+from ParotidSegTrainingLib.data.structure_lists import structures_from_data
 
 R, L = "Parotid_R", "Parotid_L"
 GLAND = StructureMeasures(

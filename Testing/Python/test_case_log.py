@@ -15,10 +15,10 @@ from sentences import refusal
 
 from ParotidSegLib.errors import OutputError
 from ParotidSegLib.metrics import StructureScores
-from ParotidSegTrainingLib.case_log import CaseLog, fingerprint
-from ParotidSegTrainingLib.judging import LOG, forget_progress, judge_contours
-from ParotidSegTrainingLib.masks import MaskFolder
-from ParotidSegTrainingLib.results import CaseScores, Results
+from ParotidSegTrainingLib.data.masks import MaskFolder
+from ParotidSegTrainingLib.judging.case_log import CaseLog, fingerprint
+from ParotidSegTrainingLib.judging.judge import LOG, forget_progress, judge_contours
+from ParotidSegTrainingLib.judging.results import CaseScores, Results
 
 SETTINGS = {"bundle": "00ff", "mirror": True, "nsd_tolerances": (1.0, 2.85)}
 CASES = ("case_1", "case_2", "case_3")
@@ -129,8 +129,8 @@ import os, signal, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from test_case_log import CASES
-from ParotidSegTrainingLib.judging import judge_contours
-from ParotidSegTrainingLib.masks import MaskFolder
+from ParotidSegTrainingLib.judging.judge import judge_contours
+from ParotidSegTrainingLib.data.masks import MaskFolder
 def report(line):
     if line.startswith(CASES[1]):
         os.kill(os.getpid(), signal.SIGKILL)

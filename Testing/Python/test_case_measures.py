@@ -12,7 +12,7 @@ from made_images import like
 from orientations import all_orientations
 
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.case_measures import CaseMeasures, measure_case
+from ParotidSegTrainingLib.data.case_measures import CaseMeasures, measure_case
 
 MIDDLE = np.array([10.0, -20.0, 300.0])
 HEAD, LABELS = made.head_with_glands(MIDDLE)

@@ -9,7 +9,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
-from ParotidSegTrainingLib.checkpoints import HybridCheckpoint, RunState, epochs_without_gain
+from ParotidSegTrainingLib.training.checkpoints import HybridCheckpoint, RunState, epochs_without_gain
 
 
 def test_an_epoch_is_kept_if_both_its_dice_and_its_loss_are_the_best_so_far():

@@ -16,9 +16,10 @@ from ParotidSegLib.errors import ImageError
 from ParotidSegLib.preprocessing import Input
 from ParotidSegLib.segmentation import Segmentation
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib import comparing, evaluation
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.dataset import DatasetFolder
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.judging import evaluation
+from ParotidSegTrainingLib.reporting import comparing
 
 CASES = ["head_1", "head_3"]
 

@@ -18,10 +18,10 @@ from sentences import refusal
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.metrics import StructureScores
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.comparison import compare_results, compare_values, paired_t, signed_ranks
-from ParotidSegTrainingLib.comparison_table import FILES, markdown, write_comparison
-from ParotidSegTrainingLib.paired_plot import CELL, draw_pairs
-from ParotidSegTrainingLib.results import CaseScores, Results
+from ParotidSegTrainingLib.judging.comparison import compare_results, compare_values, paired_t, signed_ranks
+from ParotidSegTrainingLib.judging.comparison_table import FILES, markdown, write_comparison
+from ParotidSegTrainingLib.judging.paired_plot import CELL, draw_pairs
+from ParotidSegTrainingLib.judging.results import CaseScores, Results
 
 A = [0.80, 0.75, 0.90, 0.60, 0.85, 0.70]
 #: Differences A - B: 0.05, -0.01, 0.02, 0.10, 0, 0.03.

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, OutputError
-from ParotidSegTrainingLib.checkpoints import RunState
-from ParotidSegTrainingLib.curves import describe_run, draw_curves, read_history
+from ParotidSegTrainingLib.judging.curves import describe_run, draw_curves, read_history
+from ParotidSegTrainingLib.training.checkpoints import RunState
 
 
 class _Model:

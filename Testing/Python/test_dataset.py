@@ -16,7 +16,7 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.preprocessing import Grid, physical_bounds, sample
-from ParotidSegTrainingLib.dataset import Case, DatasetFolder, load_case
+from ParotidSegTrainingLib.data.dataset import Case, DatasetFolder, load_case
 
 RECIPE = made.tiny_recipe()
 

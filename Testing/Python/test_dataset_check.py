@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from made_images import cut_short, like
 from orientations import rotation
 
+from ParotidSegTrainingLib.checking.dataset_check import UNDIVIDED, open_for_check
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.dataset_check import UNDIVIDED, open_for_check
 
 CASES = 14
 

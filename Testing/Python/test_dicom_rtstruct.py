@@ -119,7 +119,7 @@ def test_a_part_of_the_grid_gives_the_same_contours(ct, labels, dataset):
 
 @pytest.mark.parametrize("direction", ["axial", "oblique", "rows and slices reversed"])
 def test_the_training_side_draws_the_same_masks(tmp_path, direction):
-    from ParotidSegTrainingLib.rtstruct import draw, read_structure_set
+    from ParotidSegTrainingLib.preparing.rtstruct import draw, read_structure_set
 
     scan, labels = made_scan(direction)
     write_ct(tmp_path / "ct", scan)

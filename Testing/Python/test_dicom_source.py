@@ -15,8 +15,8 @@ from orientations import rotation
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ImageError
-from ParotidSegTrainingLib.dicom_source import find_dicom_cases
-from ParotidSegTrainingLib.label_mapping import SourceLabels
+from ParotidSegTrainingLib.preparing.dicom_source import find_dicom_cases
+from ParotidSegTrainingLib.preparing.label_mapping import SourceLabels
 
 LABELS = SourceLabels.plain()
 OBLIQUE = tuple(rotation(4.0, -6.0, 10.0))

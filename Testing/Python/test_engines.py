@@ -31,7 +31,7 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 def bundle_for_openvino(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny bundle with OpenVINO models, converted as the bundles that ship are."""
     pytest.importorskip("openvino")
-    from ParotidSegTrainingLib.bundling import _export_openvino
+    from ParotidSegTrainingLib.training.bundling import _export_openvino
 
     folder = copy_of(tiny_bundle, tmp_path_factory.mktemp("openvino"))
     for role, stem in (("segmenter", "network"), ("locator", "locator")):
@@ -155,7 +155,7 @@ def test_the_global_policy_is_put_back_even_when_the_network_cannot_be_built(bun
 
 
 def test_weights_stored_in_half_precision_are_the_same_weights(bundle):
-    from ParotidSegTrainingLib.bundling import _halve
+    from ParotidSegTrainingLib.training.bundling import _halve
 
     expected = opened(bundle).probabilities(a_tile())
     size = (bundle / "network.weights.h5").stat().st_size

@@ -22,12 +22,12 @@ from ParotidSegLib.metrics import BOOTSTRAP_RESAMPLES, compare_images
 from ParotidSegLib.quality import Finding
 from ParotidSegLib.segmentation import Segmentation
 from ParotidSegLib.structures import PAROTIDS, CodedConcept
-from ParotidSegTrainingLib import evaluation
-from ParotidSegTrainingLib.case_log import CaseLog
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import compare_folders, evaluate, swapped_sides
-from ParotidSegTrainingLib.masks import MaskFolder
-from ParotidSegTrainingLib.results import (
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.data.masks import MaskFolder
+from ParotidSegTrainingLib.judging import evaluation
+from ParotidSegTrainingLib.judging.case_log import CaseLog
+from ParotidSegTrainingLib.judging.evaluation import compare_folders, evaluate, swapped_sides
+from ParotidSegTrainingLib.judging.results import (
     CaseScores,
     Results,
     agreements,

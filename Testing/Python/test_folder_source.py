@@ -8,7 +8,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
-from ParotidSegTrainingLib.folder_source import find_pairs, is_folder_of_files, natural
+from ParotidSegTrainingLib.preparing.folder_source import find_pairs, is_folder_of_files, natural
 
 
 def touch(root: Path, *names: str) -> Path:

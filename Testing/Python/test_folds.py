@@ -14,10 +14,10 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, RecipeError
-from ParotidSegTrainingLib import folds as module
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.folds import cross_validate, divide, summarise_folds, table
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.training import folds as module
+from ParotidSegTrainingLib.training.folds import cross_validate, divide, summarise_folds, table
 
 TINY = made.tiny_recipe(optimisation__epochs=1, optimisation__steps_per_epoch=1)
 

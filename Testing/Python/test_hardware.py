@@ -6,10 +6,16 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegTrainingLib import devices, hardware
-from ParotidSegTrainingLib.devices import chosen_devices, first_gpus
-from ParotidSegTrainingLib.hardware import Gpu, choose_precision, input_workers, processor_flags, processor_model
 from ParotidSegTrainingLib.recipe import Optimisation
+from ParotidSegTrainingLib.training import devices, hardware
+from ParotidSegTrainingLib.training.devices import chosen_devices, first_gpus
+from ParotidSegTrainingLib.training.hardware import (
+    Gpu,
+    choose_precision,
+    input_workers,
+    processor_flags,
+    processor_model,
+)
 
 keras = pytest.importorskip("keras")
 

@@ -12,7 +12,7 @@ from sentences import refusal
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib import recipe
-from ParotidSegTrainingLib.label_mapping import LabelMapping, SourceLabels, joined, shipped_mappings
+from ParotidSegTrainingLib.preparing.label_mapping import LabelMapping, SourceLabels, joined, shipped_mappings
 
 ORGANS = [{"key": "Spleen"}, {"key": "Kidney_R"}, {"key": "Kidney_L"}]
 

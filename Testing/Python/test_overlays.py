@@ -14,8 +14,14 @@ from matplotlib.figure import Figure
 from orientations import reoriented
 
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
-from ParotidSegTrainingLib import overlays
-from ParotidSegTrainingLib.overlays import COLOUR_REFERENCE, PIXELS, disagreement_ml, draw_overlay, find_difference
+from ParotidSegTrainingLib.judging import overlays
+from ParotidSegTrainingLib.judging.overlays import (
+    COLOUR_REFERENCE,
+    PIXELS,
+    disagreement_ml,
+    draw_overlay,
+    find_difference,
+)
 from ParotidSegTrainingLib.plots import COLOUR_A, COLOUR_B
 
 MIDDLE = (12.0, -80.0, -400.0)

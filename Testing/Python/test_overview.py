@@ -16,8 +16,8 @@ from ParotidSegLib.errors import DataError
 from ParotidSegLib.export import write_json
 from ParotidSegLib.preprocessing import Input
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.overview import HOUNSFIELD, RELATIVE, SIZE, TISSUE, Overview, draw_overview, survey
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.judging.overview import HOUNSFIELD, RELATIVE, SIZE, TISSUE, Overview, draw_overview, survey
 
 
 @pytest.fixture(scope="module")

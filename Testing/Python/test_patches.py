@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from orientations import image_of, rotation, voxel_centres
 
 from ParotidSegLib.preprocessing import Grid, physical_bounds
-from ParotidSegTrainingLib.augmentation import Parameters, spatial_transform
-from ParotidSegTrainingLib.dataset import Case, DatasetFolder, load_case
-from ParotidSegTrainingLib.patches import cut, draw_centre, random_patch, validation_patches
+from ParotidSegTrainingLib.data.dataset import Case, DatasetFolder, load_case
+from ParotidSegTrainingLib.training.augmentation import Parameters, spatial_transform
+from ParotidSegTrainingLib.training.patches import cut, draw_centre, random_patch, validation_patches
 
 RECIPE = made.tiny_recipe()
 MOVED = Parameters(rotation=(0.15, -0.1, 0.2), scale=(1.1, 0.92, 1.05), shear=(0.05, 0.02, -0.04))

@@ -11,9 +11,9 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.images import read_image
+from ParotidSegTrainingLib.anatomy.practice import write_practice_dataset
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.practice import write_practice_dataset
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from made_dicom import IDENTIFIER, NAME, write_patient
 from made_images import like, made_head, write_dicom_series
 from orientations import reoriented
 
-from ParotidSegTrainingLib import preparation
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.dataset import DatasetFolder, load_case
+from ParotidSegTrainingLib.data.dataset import DatasetFolder, load_case
+from ParotidSegTrainingLib.data.structure_lists import structures_from_data
+from ParotidSegTrainingLib.preparing import preparation
 from ParotidSegTrainingLib.recipe import load
-from ParotidSegTrainingLib.structure_lists import structures_from_data
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ParotidSegTrainingLib import progress as module
-from ParotidSegTrainingLib.progress import Clock, JsonLines, Quiet, Terminal, duration, reporter
+from ParotidSegTrainingLib.training import progress as module
+from ParotidSegTrainingLib.training.progress import Clock, JsonLines, Quiet, Terminal, duration, reporter
 
 
 class Screen(io.StringIO):

@@ -16,11 +16,11 @@ from ParotidSegLib import cli
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.errors import ImageError, RecipeError
 from ParotidSegLib.segmentation import open_model, segment
-from ParotidSegTrainingLib.bundling import make_bundle
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import evaluate
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.judging.evaluation import evaluate
 from ParotidSegTrainingLib.recipe import Recipe
-from ParotidSegTrainingLib.trainer import fit
+from ParotidSegTrainingLib.training.bundling import make_bundle
+from ParotidSegTrainingLib.training.trainer import fit
 
 pytestmark = pytest.mark.engine
 

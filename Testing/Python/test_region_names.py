@@ -8,7 +8,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
-from ParotidSegTrainingLib.region_names import RegionPatterns, listed
+from ParotidSegTrainingLib.preparing.region_names import RegionPatterns, listed
 
 KEYS = ("Parotid_R", "Parotid_L")
 USUAL = RegionPatterns.default(KEYS)

@@ -16,7 +16,7 @@ from orientations import rotation
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ParotidSegError
-from ParotidSegTrainingLib.rtstruct import draw, read_structure_set
+from ParotidSegTrainingLib.preparing.rtstruct import draw, read_structure_set
 
 DIRECTIONS = {
     "as usual": made.IDENTITY,

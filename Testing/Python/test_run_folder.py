@@ -14,8 +14,8 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, OutputError
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.run_folder import (
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.training.run_folder import (
     PROVENANCE,
     START_WEIGHTS,
     Provenance,
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HOLD_AND_DIE = """
 import os, sys
 from pathlib import Path
-from ParotidSegTrainingLib.run_folder import locked
+from ParotidSegTrainingLib.training.run_folder import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

@@ -13,7 +13,7 @@ from made_training import tiny_recipe
 from sentences import refusal
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegTrainingLib.run_log import open_log
+from ParotidSegTrainingLib.training.run_log import open_log
 
 ROWS = [
     {"epoch": 1, "step": 2, "seconds": 3.0, "loss": 0.5, "val_dice": 0.25, "val_dice_2": math.nan, "kept": "hybrid"},

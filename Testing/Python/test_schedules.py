@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ParotidSegTrainingLib.recipe import SCHEDULES, Optimisation
-from ParotidSegTrainingLib.schedules import learning_rate
+from ParotidSegTrainingLib.training.schedules import learning_rate
 
 
 def rates(**settings: object) -> np.ndarray:

@@ -7,9 +7,9 @@ import pytest
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.segmentation import open_model
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.evaluation import evaluate
-from ParotidSegTrainingLib.results import missed, summaries
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
+from ParotidSegTrainingLib.judging.evaluation import evaluate
+from ParotidSegTrainingLib.judging.results import missed, summaries
 
 pytestmark = [pytest.mark.engine, pytest.mark.data]
 

@@ -9,7 +9,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
-from ParotidSegTrainingLib.splitting import CaseFacts, split_cases
+from ParotidSegTrainingLib.preparing.splitting import CaseFacts, split_cases
 
 
 def facts(count: int, *, scans: int = 1, source: str = "a", present: tuple[str, ...] = ("R", "L"), seed: int = 3):

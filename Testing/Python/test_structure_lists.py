@@ -9,8 +9,8 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.structures import LEFT, PAROTIDS, RIGHT, mirrored_labels
+from ParotidSegTrainingLib.data.structure_lists import FILE, read_structures, structures_from_data, write_structures
 from ParotidSegTrainingLib.recipe import load
-from ParotidSegTrainingLib.structure_lists import FILE, read_structures, structures_from_data, write_structures
 
 
 def test_a_short_entry_is_completed_from_its_key():

@@ -21,19 +21,19 @@ from sentences import refusal
 
 from ParotidSegLib.errors import BundleError, DataError, OutputError, RecipeError
 from ParotidSegLib.networks import build_network
-from ParotidSegTrainingLib import trainer
-from ParotidSegTrainingLib.batches import Prefetcher
-from ParotidSegTrainingLib.dataset import DatasetFolder
-from ParotidSegTrainingLib.devices import OneDevice
+from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.losses import build_loss
-from ParotidSegTrainingLib.network_training import averaged_weights, compiled_network
-from ParotidSegTrainingLib.patches import Patch
-from ParotidSegTrainingLib.progress import Clock, unseen
 from ParotidSegTrainingLib.recipe import Recipe, Sampling
-from ParotidSegTrainingLib.run_folder import claim, locked
-from ParotidSegTrainingLib.schedules import learning_rate
-from ParotidSegTrainingLib.trainer import fit
-from ParotidSegTrainingLib.validation import validate
+from ParotidSegTrainingLib.training import trainer
+from ParotidSegTrainingLib.training.batches import Prefetcher
+from ParotidSegTrainingLib.training.devices import OneDevice
+from ParotidSegTrainingLib.training.network_training import averaged_weights, compiled_network
+from ParotidSegTrainingLib.training.patches import Patch
+from ParotidSegTrainingLib.training.progress import Clock, unseen
+from ParotidSegTrainingLib.training.run_folder import claim, locked
+from ParotidSegTrainingLib.training.schedules import learning_rate
+from ParotidSegTrainingLib.training.trainer import fit
+from ParotidSegTrainingLib.training.validation import validate
 
 pytestmark = pytest.mark.engine
 keras = pytest.importorskip("keras")
@@ -295,7 +295,7 @@ def test_progress_tells_stage_share_and_time_left(folder, tmp_path):
     said: list[tuple[str, float, str]] = []
     recipe = made.tiny_recipe(optimisation__epochs=2, optimisation__steps_per_epoch=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ParotidSegTrainingLib.progress.INTERVAL", 0.0)
+        patch.setattr("ParotidSegTrainingLib.training.progress.INTERVAL", 0.0)
         fit(recipe, folder, tmp_path / "run", report=silent, progress=lambda *now: said.append(now))
     assert [stage for stage, _, _ in said] == ["read", *["train", "train", "validate", "epoch"] * 2]
     shares = [fraction for _, fraction, _ in said]

@@ -14,8 +14,9 @@ from ParotidSegLib import segmentation
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib import evaluation, trainer
 from ParotidSegTrainingLib.cli import main
+from ParotidSegTrainingLib.judging import evaluation
+from ParotidSegTrainingLib.training import trainer
 
 
 @pytest.fixture

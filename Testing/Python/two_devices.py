@@ -15,8 +15,8 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 from made_training import tiny_recipe  # noqa: E402
 
-from ParotidSegTrainingLib.dataset import DatasetFolder  # noqa: E402
-from ParotidSegTrainingLib.trainer import fit  # noqa: E402
+from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
+from ParotidSegTrainingLib.training.trainer import fit  # noqa: E402
 
 #: A mean over voxels: two halves of a batch give the step of the whole one.
 RECIPE = tiny_recipe(

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ParotidSegTrainingLib.agreement import bland_altman
+from ParotidSegTrainingLib.judging.agreement import bland_altman
 
 
 @pytest.fixture(params=[(5, 1), (30, 2), (200, 3)], ids=["5 pairs", "30 pairs", "200 pairs"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ParotidSegTrainingLib.comparison import compare_values
+from ParotidSegTrainingLib.judging.comparison import compare_values
 
 stats = pytest.importorskip("scipy.stats", reason="SciPy is not installed")
 

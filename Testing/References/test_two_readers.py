@@ -17,9 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.agreement import BlandAltman
 from ParotidSegTrainingLib.cli import main
-from ParotidSegTrainingLib.results import Results, agreements, read_results, volumes
+from ParotidSegTrainingLib.judging.agreement import BlandAltman
+from ParotidSegTrainingLib.judging.results import Results, agreements, read_results, volumes
 
 pytestmark = [
     pytest.mark.data,

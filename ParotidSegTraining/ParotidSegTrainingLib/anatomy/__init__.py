@@ -1,0 +1,1 @@
+"""The average anatomy: the sample that ships."""

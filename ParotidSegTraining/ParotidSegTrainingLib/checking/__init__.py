@@ -1,0 +1,1 @@
+"""What usually goes wrong with a data set, found before training does."""

@@ -1,0 +1,1 @@
+"""The subcommands of `parotidseg-train`, one a file."""

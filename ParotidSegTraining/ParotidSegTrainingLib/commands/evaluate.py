@@ -1,0 +1,160 @@
+"""`parotidseg-train evaluate`: score a model, or one folder of contours against another."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ParotidSegLib.engines import ENGINES
+from ParotidSegLib.errors import DataError
+from ParotidSegLib.metrics import NSD_TOLERANCES
+
+from ..data.dataset import SPLITS, DatasetFolder
+
+#: Where a model card gets its table.
+FIGURES = "{figures}"
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add the command to the sub-commands of a parser."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a model, or one folder of contours against another",
+        description="Score a model on a split (--data), through the segment() that users run; or, without a model, the "
+        "contours of one folder against those of another (--reference and --candidate). The same command goes on with "
+        "an interrupted evaluation.",
+    )
+    source = evaluate.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder with images/, masks/ and splits.json")
+    source.add_argument(
+        "--reference", type=Path, metavar="FOLDER", help="label maps by case, or a folder a case with a mask a gland"
+    )
+    evaluate.add_argument(
+        "--candidate", type=Path, metavar="FOLDER", help="the same cases by another reader or program"
+    )
+    evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
+    add_case_options(evaluate)
+    add_model_options(evaluate)
+    evaluate.add_argument("--output", required=True, type=Path, help="folder for tables, summary and plot")
+    evaluate.add_argument("--masks", type=Path, help="folder for the label maps that are made")
+    evaluate.add_argument(
+        "--card",
+        type=Path,
+        metavar="TEXT",
+        help="record the figures in the bundle, and this text ({figures}: the table) as its model card",
+    )
+    evaluate.set_defaults(run_command=_evaluate, wrong_use=evaluate.error)
+
+
+def add_case_options(parser: argparse.ArgumentParser) -> None:
+    """Which cases count, and how near a surface has to be."""
+    parser.add_argument("--split", default="validation", choices=SPLITS)
+    parser.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
+    parser.add_argument(
+        "--nsd-tolerances",
+        nargs="+",
+        type=_tolerance,
+        default=list(NSD_TOLERANCES),
+        metavar="MM",
+        help=f"of the normalised surface Dice (default: {' '.join(f'{mm:g}' for mm in NSD_TOLERANCES)})",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """How a model is run."""
+    parser.add_argument("--engine", default="auto", choices=ENGINES)
+    parser.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass")
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 100.0:
+        raise argparse.ArgumentTypeError(f"a tolerance in mm, above 0, is needed, not {text}")
+    return value
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    if (arguments.reference is None) != (arguments.candidate is None):
+        arguments.wrong_use("--reference and --candidate go together")
+    if arguments.reference is None:
+        _evaluate_model(arguments)
+    elif arguments.masks or arguments.card:
+        arguments.wrong_use("--masks and --card are for a model: two folders are compared without one")
+    else:
+        _compare_folders(arguments)
+
+
+def _compare_folders(arguments: argparse.Namespace) -> None:
+    from ..data.masks import MaskFolder
+    from ..judging.judge import judge_contours
+    from ..provenance import provenance
+
+    reference, candidate = MaskFolder.open(arguments.reference), MaskFolder.open(arguments.candidate)
+    results = judge_contours(
+        reference,
+        candidate,
+        arguments.output,
+        exclude=arguments.exclude,
+        nsd_tolerances=arguments.nsd_tolerances,
+        about={"reference": reference.root.name, **provenance(arguments.words)},
+        report=say,
+    )
+    _finish(results, arguments.output, "candidate")
+
+
+def _evaluate_model(arguments: argparse.Namespace) -> None:
+    from ParotidSegLib.segmentation import open_model
+
+    from ..judging.judge import judge_model
+    from ..judging.results import figures, table
+    from ..provenance import provenance
+
+    card = _read_card(arguments.card) if arguments.card else None
+    model = open_model(arguments.bundle, engine=arguments.engine)
+    folder = DatasetFolder.open(arguments.data, model.bundle.segmenter.preprocessing.inputs)
+    results = judge_model(
+        model,
+        folder,
+        arguments.split,
+        arguments.output,
+        exclude=arguments.exclude,
+        mirror=not arguments.no_mirror,
+        masks=arguments.masks,
+        nsd_tolerances=arguments.nsd_tolerances,
+        about=provenance(arguments.words),
+        report=say,
+    )
+    _finish(results, arguments.output, "automatic")
+    if card:
+        from ..training.bundling import record_validation
+
+        rows, structures = results.rows, results.structures
+        about = {"split": arguments.split, "excluded": arguments.exclude}
+        validation = {**about, **figures(rows, structures)}
+        record_validation(model.bundle.path, validation, card.replace(FIGURES, table(rows, structures)))
+
+
+def _finish(results: Any, output: Path, candidate: str) -> None:
+    from ..judging.judge import forget_progress
+    from ..judging.results import FILES, table, volume_table
+
+    rows, structures = results.rows, results.structures
+    print(table(rows, structures), volume_table(rows, candidate, structures), sep="\n\n")
+    print("Files:", *(f"  {output / name}" for name in FILES), sep="\n")
+    forget_progress(output)
+
+
+def _read_card(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The model card {path} cannot be read as text.") from error
+    if FIGURES not in text:
+        raise DataError(f"The model card {path} has no place for the table: write {FIGURES} where it belongs.")
+    return text
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)

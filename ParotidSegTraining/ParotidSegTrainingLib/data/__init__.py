@@ -1,0 +1,1 @@
+"""Data sets on disk: images, masks, splits and structures."""

@@ -1,0 +1,1 @@
+"""From scans and contours of any source to a data set."""

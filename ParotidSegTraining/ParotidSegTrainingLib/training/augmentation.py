@@ -1,0 +1,208 @@
+"""Random transforms of training patches.
+
+Drawing the parameters is apart from applying them: a drawn `Parameters` can be printed, tested and replayed. The
+spatial part is one map in patient space, so a patch is interpolated once, from the scan's own voxels. A mirror image
+swaps the labels of the two sides, always: there is no way to ask for the one without the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ParotidSegLib.preprocessing import Grid
+
+from ..recipe import Augmentation
+
+#: Control points of the elastic deformation along each axis, less the order of the spline.
+ELASTIC_MESH = 4
+#: Largest displacement as a share of the distance of the control points: a B-spline stays one to one below 0.48.
+LARGEST_ELASTIC_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One draw.
+
+    Attributes:
+        mirror: left and right change places.
+        rotation: about the x, y and z axis, in radians; the earlier of the two other axes turns towards the later one.
+        scale: along x, y and z.
+        shear: the three upper off-diagonal elements of the affine matrix: y to x, z to x, z to y.
+        elastic: largest displacement of the control points of a smooth deformation in mm.
+        gain, offset: contrast about the middle of the window, and brightness added, in half windows.
+        gamma: exponent of the shown values, taken from 0 to 1.
+        noise: standard deviation in half windows.
+        blur: standard deviation in voxels.
+        coarseness: factor by which the resolution is lowered along `coarse_axis` (0, 1, 2 for z, y, x); 1 for none.
+        seed: of the noise and of the deformation.
+        in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
+    """
+
+    mirror: bool = False
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    shear: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    elastic: float = 0.0
+    gain: float = 1.0
+    offset: float = 0.0
+    gamma: float = 1.0
+    noise: float = 0.0
+    blur: float = 0.0
+    coarseness: float = 1.0
+    coarse_axis: int = 0
+    seed: int = 0
+    in_scan: tuple[float, float] = (0.0, 1.0)
+
+
+def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
+    """Draw parameters, uniformly within the ranges."""
+
+    def within(limit: float) -> tuple[float, float, float]:
+        x, y, z = rng.uniform(-limit, limit, 3)
+        return float(x), float(y), float(z)
+
+    stretch = within(ranges.scale)
+    rotation = within(math.radians(ranges.rotation))
+    if ranges.quarter_turns:
+        rotation = (*rotation[:2], rotation[2] + float(rng.integers(4)) * math.pi / 2.0)
+    gain, offset = (
+        1.0 + float(rng.uniform(-ranges.gain, ranges.gain)),
+        float(rng.uniform(-ranges.offset, ranges.offset)),
+    )
+    if ranges.tones:
+        tone_gain, tone_offset = ranges.tones[rng.integers(len(ranges.tones))]
+        gain, offset = gain * tone_gain, offset + tone_offset
+    return Parameters(
+        mirror=bool(rng.random() < ranges.mirror),
+        rotation=rotation,
+        scale=(1.0 + stretch[0], 1.0 + stretch[1], 1.0 + stretch[2]),
+        shear=within(ranges.shear),
+        elastic=float(rng.uniform(0.0, ranges.elastic)),
+        gain=gain,
+        offset=offset,
+        gamma=math.exp(float(rng.uniform(-ranges.gamma, ranges.gamma))),
+        noise=float(rng.uniform(0.0, ranges.noise)),
+        blur=float(rng.uniform(0.0, ranges.blur)),
+        coarseness=float(rng.uniform(1.0, max(1.0, ranges.anisotropy))),
+        coarse_axis=int(rng.integers(3)),
+        seed=int(rng.integers(2**31)),
+        in_scan=_draw_in_scan(ranges.truncation, rng),
+    )
+
+
+def _draw_in_scan(chance: float, rng: np.random.Generator) -> tuple[float, float]:
+    if rng.random() >= chance:
+        return 0.0, 1.0
+    end = float(rng.random())
+    return (0.0, end) if rng.random() < 0.5 else (end, 1.0)
+
+
+def spatial_transform(parameters: Parameters, grid: Grid) -> sitk.Transform:
+    """The map from a point of the patch to the point of the scan that is read there.
+
+    What the patch shows is changed the other way round: a scale of 1.1 reads a larger part of the scan, so that the
+    head looks smaller. First comes the mirror, then scale, shear, the rotations about x, y and z, and the deformation.
+
+    Args:
+        parameters: the draw.
+        grid: of the patch; its centre is the fixed point of rotation, scale, shear and mirror.
+    """
+    affine = _affine(parameters, grid.centre)
+    if not parameters.elastic:
+        return affine
+    # The transform that was added last is applied first: the deformation stays on the grid of the patch.
+    return sitk.CompositeTransform([affine, _deformation(parameters, grid)])
+
+
+def _affine(parameters: Parameters, centre: np.ndarray) -> sitk.AffineTransform:
+    rotations = [_rotation(axis, angle) for axis, angle in enumerate(parameters.rotation)]
+    shear = np.eye(3)
+    shear[0, 1], shear[0, 2], shear[1, 2] = parameters.shear
+    matrix = rotations[2] @ rotations[1] @ rotations[0] @ shear @ np.diag(parameters.scale)
+    if parameters.mirror:
+        matrix = matrix @ np.diag([-1.0, 1.0, 1.0])
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(matrix.ravel().tolist())
+    transform.SetCenter([float(c) for c in centre])
+    return transform
+
+
+def _rotation(axis: int, angle: float) -> np.ndarray:
+    cosine, sine = math.cos(angle), math.sin(angle)
+    first, second = (i for i in range(3) if i != axis)
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = cosine
+    matrix[first, second], matrix[second, first] = -sine, sine
+    return matrix
+
+
+def _deformation(parameters: Parameters, grid: Grid) -> sitk.BSplineTransform:
+    """A cubic B-spline whose control points move by up to `elastic` mm along each axis, never so far that it folds."""
+    edge = np.array(grid.size) * grid.spacing
+    transform = sitk.BSplineTransform(3, 3)
+    transform.SetTransformDomainOrigin((np.array(grid.origin) - np.array(grid.spacing) / 2.0).tolist())
+    transform.SetTransformDomainPhysicalDimensions(edge.tolist())
+    transform.SetTransformDomainMeshSize([ELASTIC_MESH] * 3)
+    largest = np.minimum(parameters.elastic, LARGEST_ELASTIC_SHARE * edge / ELASTIC_MESH)
+    points = (ELASTIC_MESH + 3) ** 3
+    rng = np.random.default_rng([parameters.seed, 1])
+    transform.SetParameters((rng.uniform(-1.0, 1.0, (3, points)) * largest[:, np.newaxis]).ravel().tolist())
+    return transform
+
+
+def change_intensity(shown: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """Contrast, brightness, resolution, blur and noise, then the clip to -1..1 and gamma; labels are never touched.
+
+    Args:
+        shown: what the network sees before it is clipped (`Preprocessing.scale`), float32 (z, y, x, channels).
+        parameters: the draw.
+
+    Returns:
+        float32 (z, y, x, channels) in -1..1.
+    """
+    changed = shown * np.float32(parameters.gain) + np.float32(parameters.offset)
+    if parameters.coarseness > 1.0:
+        changed = _per_channel(changed, lambda image: _coarsened(image, parameters))
+    if parameters.blur > 0.2:
+        changed = _per_channel(changed, lambda image: sitk.DiscreteGaussian(image, parameters.blur**2, 9, 0.02, False))
+    if parameters.noise > 0.0:
+        rng = np.random.default_rng([parameters.seed, 0])
+        changed = changed + rng.standard_normal(changed.shape, dtype=np.float32) * np.float32(parameters.noise)
+    changed = np.clip(changed, -1.0, 1.0)
+    if parameters.gamma != 1.0:
+        changed = ((changed + 1.0) / 2.0) ** np.float32(parameters.gamma) * 2.0 - 1.0
+    return changed.astype(np.float32)
+
+
+def _per_channel(shown: np.ndarray, change: Callable[[sitk.Image], sitk.Image]) -> np.ndarray:
+    channels = (np.ascontiguousarray(shown[..., channel]) for channel in range(shown.shape[-1]))
+    return np.stack([sitk.GetArrayFromImage(change(sitk.GetImageFromArray(values))) for values in channels], axis=-1)
+
+
+def _coarsened(image: sitk.Image, parameters: Parameters) -> sitk.Image:
+    """The image read from fewer planes along one axis, as a scan with thicker voxels would have them."""
+    axis = 2 - parameters.coarse_axis
+    size, spacing, origin = list(image.GetSize()), [1.0] * 3, [0.0] * 3
+    size[axis] = max(1, round(size[axis] / parameters.coarseness))
+    spacing[axis] = image.GetSize()[axis] / size[axis]
+    origin[axis] = (spacing[axis] - 1.0) / 2.0
+    nearest, linear = sitk.sitkNearestNeighbor, sitk.sitkLinear
+    coarse = sitk.Resample(image, size, sitk.Transform(), nearest, origin, spacing, image.GetDirection(), -1.0)
+    if size[axis] > 1:
+        # Beyond the middle of the outermost planes there is nothing to interpolate: they go on as they are.
+        coarse = sitk.ZeroFluxNeumannPad(coarse, [int(a == axis) for a in range(3)], [int(a == axis) for a in range(3)])
+        return sitk.Resample(coarse, image, sitk.Transform(), linear, -1.0)
+    return sitk.Expand(coarse, [image.GetSize()[axis] if a == axis else 1 for a in range(3)], nearest)
+
+
+def end_scan(shown: np.ndarray, labels: np.ndarray, parameters: Parameters) -> None:
+    """Empty what lies beyond the end of the scan, in place: the lowest value, background; (z, y, x, …)."""
+    first, last = (round(share * labels.shape[0]) for share in parameters.in_scan)
+    for beyond in (slice(0, first), slice(last, None)):
+        shown[beyond] = -1.0
+        labels[beyond] = 0

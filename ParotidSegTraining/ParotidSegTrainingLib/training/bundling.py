@@ -1,0 +1,235 @@
+"""From finished runs to a bundle that `parotidseg segment` and the Slicer panel run as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ParotidSegLib.atomic import atomic_path
+from ParotidSegLib.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
+from ParotidSegLib.errors import DataError, OutputError
+from ParotidSegLib.export import write_json
+from ParotidSegLib.networks import build_network
+from ParotidSegLib.structures import PAROTIDS
+
+from .. import recipe as recipes
+from ..recipe import Recipe
+
+INTENDED_USE = (
+    "Draft contours of the parotid glands in head-and-neck CT of adults, for review and correction by a clinician; "
+    "for research. Not a medical device, not for use without review, not for other modalities, children, or patients "
+    "after parotidectomy."
+)
+OTHER_USE = "Draft contours for review and correction by a trained person; for research. Not a medical device."
+
+
+def make_bundle(
+    output: Path,
+    *,
+    name: str,
+    version: str,
+    segmenter_run: Path,
+    locator_run: Path | None,
+    choice: str,
+    training: Mapping[str, Any],
+    description: str,
+    licence: str = "MIT",
+) -> Path:
+    """Write a bundle from a segmenter's and, for the parotid glands, a locator's run folder.
+
+    Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO
+    is installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads;
+    its validation figures and its model card go with it, since they tell of other weights (`record_validation`).
+
+    Args:
+        output: folder of the bundle.
+        name, version, description, licence: of the bundle.
+        segmenter_run: run folder of `trainer.fit`.
+        locator_run: that of the network that finds the glands, or a bundle (name, folder or zip) whose locator is
+            taken over as it is; None if the segmenter is to look at all of a scan.
+        choice: which weights of the segmenter: "hybrid", "best_dice" or "last".
+        training: what is said about the data.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: a run folder has no such weights.
+        BundleError: what was written is no valid bundle (its version, for instance, is not of the form 1.2.3).
+        OutputError: the folder cannot be written.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
+            folder = Path(temporary) / output.name
+            folder.mkdir()
+            networks: dict[str, Any] = {"locator": None}
+            for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
+                if run is not None and role == "locator" and _is_bundle(run):
+                    networks[role] = _take_locator(folder, load_bundle(str(run)))
+                elif run is not None:
+                    networks[role] = _export_network(folder, run, role, weights)
+            segmenter = recipes.load(str(segmenter_run / "recipe.json"))
+            data = {
+                "schema": SCHEMA,
+                "name": name,
+                "version": version,
+                "description": description,
+                "intended_use": INTENDED_USE if segmenter.structures == PAROTIDS else OTHER_USE,
+                "licence": licence,
+                "structures": [_json_ready(asdict(structure)) for structure in segmenter.structures],
+                **networks,
+                "training": {**training, "weights": choice, "epochs": _finished_epochs(segmenter_run)},
+                "validation": {},
+                "files": _hashes(folder),
+            }
+            write_json(data, folder / "bundle.json")
+            load_bundle(folder)
+            _put_in_place(folder, output, Path(temporary) / "old")
+    except OSError as error:
+        raise OutputError(f"The bundle {output} cannot be written: {error.strerror or error}.") from error
+    return output
+
+
+def _put_in_place(folder: Path, output: Path, old: Path) -> None:
+    """Rename the new folder to `output`; the one that was there goes to `old`, and comes back if that fails."""
+    replaces = output.exists()
+    if replaces:
+        os.replace(output, old)
+    try:
+        os.replace(folder, output)
+    except OSError:
+        if replaces:
+            os.replace(old, output)
+        raise
+
+
+def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) -> None:
+    """Write validation figures and the model card into a bundle; its weights stay as they are."""
+    data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    data["validation"] = dict(validation)
+    with atomic_path(bundle / "MODEL_CARD.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    data["files"] = _hashes(bundle)
+    write_json(data, bundle / "bundle.json")
+
+
+def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
+    source = run / f"{choice}.weights.h5"
+    if not source.is_file():
+        raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
+    recipe = recipes.load(str(run / "recipe.json"))
+    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_arguments)
+    model.load_weights(source)
+    model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
+    stem = {"segmenter": "network", "locator": "locator"}[role]
+    model.save_weights(folder / f"{stem}.weights.h5")
+    _halve(folder / f"{stem}.weights.h5")
+    described = _describe(recipe, f"{stem}.weights.h5")
+    if importlib.util.find_spec("openvino"):
+        described["openvino"] = f"openvino/{stem}.xml"
+        _export_openvino(model, folder / described["openvino"])
+    return described
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a path is no run folder but the name, the folder or the zip of a bundle."""
+    return str(path) in shipped_bundles() or path.is_file() or (path / "bundle.json").is_file()
+
+
+def _take_locator(folder: Path, bundle: Bundle) -> dict[str, Any]:
+    """Copy the locator of a bundle, which is verified: its weights, and its OpenVINO model if there is one."""
+    spec = bundle.locator
+    if spec is None:
+        raise DataError(f"The bundle '{bundle.name}' has no locator: name another one, or a run.")
+    names = {spec.weights: "locator.weights.h5"}
+    described = {**_json_ready(asdict(spec)), "weights": "locator.weights.h5"}
+    if spec.openvino:
+        described["openvino"] = "openvino/locator.xml"
+        for suffix in (".xml", ".bin"):
+            names[str(PurePosixPath(spec.openvino).with_suffix(suffix))] = f"openvino/locator{suffix}"
+    else:
+        del described["openvino"]
+    for source, target in names.items():
+        (folder / target).parent.mkdir(exist_ok=True)
+        (folder / target).write_bytes(bundle.read(source))
+    return described
+
+
+def _describe(recipe: Recipe, weights: str) -> dict[str, Any]:
+    return {
+        "network": recipe.network,
+        "config": recipe.network_arguments,
+        "preprocessing": _json_ready(asdict(recipe.preprocessing)),
+        "tile": list(recipe.tile),
+        "mirror": recipe.mirrors,
+        "weights": weights,
+        "recipe": recipe.name,
+    }
+
+
+def _halve(path: Path) -> None:
+    """Store the float32 arrays of an HDF5 file as float16."""
+    import h5py
+
+    halved = path.with_suffix(".half")
+    with h5py.File(path, "r") as source, h5py.File(halved, "w") as target:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                copied: Any = target.require_group(name)
+            else:
+                array = item[()]
+                halves = array.astype(np.float16) if array.dtype == np.float32 else array
+                copied = target.create_dataset(name, data=halves)
+            for key, value in item.attrs.items():
+                copied.attrs[key] = value
+
+        source.visititems(copy)
+        for key, value in source.attrs.items():
+            target.attrs[key] = value
+    os.replace(halved, path)
+
+
+def _export_openvino(model: Any, path: Path) -> None:
+    import openvino
+    import tensorflow
+
+    shape = (1, *model.input_shape[1:])
+    signature = tensorflow.TensorSpec(shape, tensorflow.float32, name="image")
+    # A function of one tensor: called as OpenVINO would call it, a Keras model warns about the form of its input.
+    function = tensorflow.function(model, input_signature=[signature])
+    converted = openvino.convert_model(function, example_input=np.zeros(shape, np.float32))
+    path.parent.mkdir(exist_ok=True)
+    openvino.save_model(converted, path, compress_to_fp16=True)
+
+
+def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "bundle.json")
+    return {
+        path.relative_to(folder).as_posix(): {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+        }
+        for path in files
+    }
+
+
+def _finished_epochs(run: Path) -> int:
+    state = run / "state.json"
+    if not state.is_file():
+        raise DataError(f"The run {run} has no state.json; it has to finish an epoch first.")
+    return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
+
+
+def _json_ready(data: Any) -> Any:
+    return json.loads(json.dumps(data))
