@@ -17,11 +17,18 @@ if MISSING:
     collect_ignore_glob = ["*"]
 else:
     import widgets
-    from application.fixtures import add_transform, add_volume, place_in_study, slicer_app, started_slicer
+    from application.fixtures import (
+        add_transform,
+        add_volume,
+        dicom_database,
+        place_in_study,
+        slicer_app,
+        started_slicer,
+    )
 
     widgets.install()
 
-    __all__ = ["add_transform", "add_volume", "place_in_study", "slicer_app", "started_slicer"]
+    __all__ = ["add_transform", "add_volume", "dicom_database", "place_in_study", "slicer_app", "started_slicer"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

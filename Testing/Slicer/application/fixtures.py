@@ -82,3 +82,13 @@ def place_in_study(slicer_app: Any) -> Callable[..., tuple[int, int]]:
         return patient_item, study_item
 
     return place
+
+
+@pytest.fixture
+def dicom_database(slicer_app: Any) -> Iterator[Any]:
+    """An open, empty `slicer.dicomDatabase`; `addFolder` fills it."""
+    from .dicom_database import DicomDatabase
+
+    slicer_app.dicomDatabase = DicomDatabase()
+    yield slicer_app.dicomDatabase
+    del slicer_app.dicomDatabase
