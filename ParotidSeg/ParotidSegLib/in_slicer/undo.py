@@ -1,6 +1,6 @@
 """Undo of what the module does to a segmentation, with Slicer's own history of segments.
 
-What the module keeps with the node (the report, the automatic contours, the model) goes back and forth with the segments.
+What the module keeps with the node (report, automatic contours, model) goes back and forth with the segments.
 
 The Segment Editor keeps a history of its own: while it edits the node, let it save the state instead
 (`qMRMLSegmentEditorWidget.saveStateForUndo`), so that its Undo button serves.
