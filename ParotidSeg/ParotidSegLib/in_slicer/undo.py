@@ -56,9 +56,9 @@ class _History:
 
 def _history(segmentation_node: Any, *, make: bool = False) -> _History | None:
     """The history of a node; None if it has none and none is to be made."""
-    for node_id, history in list(_histories.items()):
+    for node_id, kept in list(_histories.items()):
         node = slicer.mrmlScene.GetNodeByID(node_id)
-        if node is None or history.segments.GetSegmentation() is not node.GetSegmentation():
+        if node is None or kept.segments.GetSegmentation() is not node.GetSegmentation():
             del _histories[node_id]
     history = _histories.get(segmentation_node.GetID())
     if history is None and make:
