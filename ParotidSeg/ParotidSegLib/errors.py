@@ -23,6 +23,10 @@ class OutputError(ParotidSegError):
     """A result cannot be written where it was asked for."""
 
 
+class WorkerError(ParotidSegError):
+    """The worker process of the Slicer module failed; the text says why."""
+
+
 class DataError(ParotidSegError):
     """A training or evaluation data set is incomplete or inconsistent."""
 

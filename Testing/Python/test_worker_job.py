@@ -341,6 +341,16 @@ def test_the_command_may_be_made_from_the_temporary_folder(tmp_path):
         assert job.result.report["folder"] == str(job.workdir)
 
 
+def test_a_command_that_cannot_be_made_leaves_no_folder(tmp_path):
+    def command(folder: Path) -> list[str]:
+        (folder / "half").touch()
+        raise ValueError("no scan")
+
+    with pytest.raises(ValueError, match="no scan"):
+        WorkerJob(command, workdir_parent=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_process_without_reports_can_do_without_a_result(make_job):
     job = make_job("print('installed')", needs_result=False)
     events = run_to_end(job)

@@ -46,7 +46,7 @@ class PackageSet:
     installed_mb: int
 
 
-OPENVINO = PackageSet("openvino", "OpenVINO", "segments, small and fast", ("numpy", "openvino"), ("openvino",), 76, 253)
+OPENVINO = PackageSet("openvino", "OpenVINO", "segments, small and fast", ("numpy", "openvino"), ("openvino",), 76, 257)
 TENSORFLOW = PackageSet(
     "keras",
     "TensorFlow",
@@ -54,7 +54,7 @@ TENSORFLOW = PackageSet(
     ("numpy", "tensorflow-cpu", "tensorflow", "keras", "h5py", "matplotlib"),
     ("tensorflow", "keras", "h5py", "matplotlib"),
     350,
-    1590,
+    1635,
 )
 DICOM = PackageSet(
     "dicom",

@@ -131,7 +131,11 @@ class WorkerJob:
         needs_result: bool = True,
     ) -> None:
         self.workdir = Path(tempfile.mkdtemp(prefix="parotidseg-", dir=workdir_parent))
-        self.command = [str(part) for part in (command(self.workdir) if callable(command) else command)]
+        try:
+            self.command = [str(part) for part in (command(self.workdir) if callable(command) else command)]
+        except BaseException:
+            _remove(self.workdir)
+            raise
         self.result: Result | None = None
         self.failure: str | None = None
         self.exit_code: int | None = None

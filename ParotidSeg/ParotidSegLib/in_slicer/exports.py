@@ -1,0 +1,251 @@
+"""The contours as they are now, and the review, as files. MRML only, no Qt.
+
+DICOM is written by `parotidseg export` in a process like the worker's: the packages that write it are only there.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..atomic import atomic_path
+from ..errors import ImageError, OutputError
+from ..export import DICOM_SUFFIXES, write_segmentation
+from ..structures import PAROTIDS, Structure
+from .engine_packages import DICOM, missing, python_path
+from .job import WorkerJob
+from .results import report_of
+from .run import BUNDLE, worker_python
+from .scene import dicom_files, gland_labels, gland_table, is_edited
+
+STEM = "parotids"
+_LABEL_SUFFIXES = (".seg.nrrd", ".nii.gz")
+_DICOM_SECONDS = 300.0
+#: The command line begins the sentence of a failure with its own name.
+_CLI_FAILURE = "parotidseg: "
+
+
+def export(
+    segmentation: Any,
+    volume: Any,
+    folder: str | Path,
+    *,
+    suffix: str,
+    structures: Sequence[Structure],
+    dicom_folder: str | Path | None = None,
+) -> list[Path]:
+    """Write the contours, or the review, in one format.
+
+    Args:
+        segmentation: the node with the contours; segments without a structure are not written.
+        volume: the node of their CT.
+        folder: where the files go; those of the same name are replaced.
+        suffix: ".rtstruct.dcm", ".seg.dcm", ".seg.nrrd", ".nii.gz", ".stl" or ".csv".
+        structures: what to write.
+        dicom_folder: the CT's DICOM files, for a volume that was not loaded from Slicer's DICOM database.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        OutputError: unknown suffix, nothing to write, a package or the DICOM files are missing, or a file cannot be
+            written.
+        ImageError: the volume's geometry cannot be expressed, or does not fit its DICOM files.
+    """
+    target = Path(folder).absolute() / f"{STEM}{suffix}"
+    if suffix == ".csv":
+        return [write_review(segmentation, volume, target, structures)]
+    if suffix == ".stl":
+        return write_surfaces(segmentation, Path(folder).absolute(), structures)
+    if suffix in _LABEL_SUFFIXES:
+        labels = gland_labels(segmentation, volume, structures)
+        return [write_segmentation(labels, target, structures=structures)]
+    if suffix in DICOM_SUFFIXES:
+        return [_write_dicom(segmentation, volume, target, structures, dicom_folder)]
+    raise OutputError(_("The contours cannot be written as '{suffix}': choose another format.").format(suffix=suffix))
+
+
+def dicom_problem(volume: Any, dicom_folder: str | Path | None = None) -> str:
+    """Why RTSTRUCT and DICOM SEG cannot be written now, one sentence; empty if they can."""
+    if dicom_folder is None and not dicom_files(volume):
+        return _(
+            "This CT was not loaded from Slicer's DICOM database, and the format refers to its DICOM files: choose "
+            "their folder, or write a .seg.nrrd."
+        )
+    if missing(DICOM.name):
+        return _("The packages that write DICOM are not installed: install {title} first.").format(title=DICOM.title)
+    return ""
+
+
+# --- DICOM -----------------------------------------------------------------------------------------------------------
+
+
+def _write_dicom(
+    segmentation: Any, volume: Any, target: Path, structures: Sequence[Structure], dicom_folder: str | Path | None
+) -> Path:
+    problem = dicom_problem(volume, dicom_folder)
+    if problem:
+        raise OutputError(problem)
+    # In the volume's own space: that of its DICOM files, whatever transform the scene has put above it.
+    labels = gland_labels(segmentation, volume, structures)
+    edited = is_edited(segmentation, volume, structures)
+    with tempfile.TemporaryDirectory(prefix="parotidseg-") as name:
+        work = Path(name)
+        handed = write_segmentation(labels, work / "labels.nrrd", structures=structures)
+        source = Path(dicom_folder) if dicom_folder is not None else _gathered(dicom_files(volume), work / "dicom")
+        command = [str(worker_python()), "-m", "ParotidSegLib", "export", str(handed), "--output", str(target)]
+        command += ["--dicom", str(source.absolute()), *(["--edited"] if edited else [])]
+        if tuple(structures) != PAROTIDS:
+            command += ["--bundle", segmentation.GetAttribute(BUNDLE) or ""]
+        with WorkerJob(
+            command,
+            python_path=python_path(DICOM.name),
+            stall_seconds=_DICOM_SECONDS,
+            needs_result=False,
+        ) as job:
+            job.start()
+            job.wait(_DICOM_SECONDS)
+            if job.result is None:
+                raise OutputError(_told_by_cli(job.log) or job.failure or _("Writing DICOM took too long: try again."))
+    return target
+
+
+def _gathered(files: Sequence[Path], folder: Path) -> Path:
+    """One folder with the files of a series, which may lie among others: links where the disk allows, else copies."""
+    folder.mkdir()
+    for index, file in enumerate(files):
+        place = folder / f"{index:05d}.dcm"
+        try:
+            os.link(file, place)
+        except OSError:
+            try:
+                shutil.copyfile(file, place)
+            except OSError as error:
+                raise OutputError(
+                    _("The DICOM files of the CT cannot be read: look whether their disk is there.")
+                ) from error
+    return folder
+
+
+def _told_by_cli(log: str) -> str:
+    """The sentence with which the command line failed; empty if there is none."""
+    told = [line.removeprefix(_CLI_FAILURE) for line in log.splitlines() if line.startswith(_CLI_FAILURE)]
+    return told[-1] if told else ""
+
+
+# --- surfaces --------------------------------------------------------------------------------------------------------
+
+
+def write_surfaces(segmentation: Any, folder: Path, structures: Sequence[Structure]) -> list[Path]:
+    """Write the surface of each segment that has voxels as <folder>/parotids_<key>.stl: LPS, mm, as the scene shows it.
+
+    Raises:
+        OutputError: there is nothing to write, or a file cannot be written.
+    """
+    surfaces = {structure.key: _surface(segmentation, structure.key) for structure in structures}
+    surfaces = {key: surface for key, surface in surfaces.items() if surface is not None}
+    if not surfaces:
+        raise OutputError(_("There is no contour to make a surface of: segment the CT first."))
+    written = []
+    for key, surface in surfaces.items():
+        target = folder / f"{STEM}_{key}.stl"
+        with atomic_path(target) as temporary:
+            writer = vtk.vtkSTLWriter()
+            writer.SetInputData(surface)
+            writer.SetFileName(str(temporary))
+            writer.SetFileTypeToBinary()
+            writer.SetHeader("ParotidSeg SPACE=LPS")
+            if not writer.Write() or not temporary.is_file():
+                text = _("{name} cannot be written: look whether the disk is full.")
+                raise OutputError(text.format(name=target.name))
+        written.append(target)
+    return written
+
+
+def _surface(segmentation: Any, key: str) -> Any:
+    """The closed surface of a segment in LPS and the world's mm; None without a voxel. The node stays as it is."""
+    source = segmentation.GetSegmentation()
+    if source.GetSegment(key) is None:
+        return None
+    copy = slicer.vtkSegmentation()
+    copy.SetSourceRepresentationName(source.GetSourceRepresentationName())
+    copy.CopySegmentFromSegmentation(source, key)
+    closed = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    if not copy.CreateRepresentation(closed):
+        return None
+    surface = copy.GetSegment(key).GetRepresentation(closed)
+    if surface is None or not surface.GetNumberOfPolys():
+        return None
+    to_world = vtk.vtkGeneralTransform()
+    if segmentation.GetParentTransformNode() is not None:
+        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(segmentation.GetParentTransformNode(), None, to_world)
+    to_world.PostMultiply()
+    to_world.Scale(-1.0, -1.0, 1.0)
+    moved = vtk.vtkTransformPolyDataFilter()
+    moved.SetInputData(surface)
+    moved.SetTransform(to_world)
+    moved.Update()
+    return moved.GetOutput()
+
+
+# --- review ----------------------------------------------------------------------------------------------------------
+
+
+def write_review(segmentation: Any, volume: Any, path: Path, structures: Sequence[Structure]) -> Path:
+    """Write the review as CSV: a row per gland as it is now, beside what the model measured and found; one for both.
+
+    Raises:
+        OutputError: the file cannot be written.
+        ImageError: the volume's geometry cannot be expressed.
+    """
+    report = report_of(segmentation)
+    automatic = report.get("structures", {})
+    origin = report.get("provenance", {})
+    model = origin.get("bundle", {})
+    common = {"model": f"{model['name']} {model['version']}" if model else "", "engine": origin.get("engine", "")}
+    rows: list[dict[str, Any]] = []
+    for row in gland_table(segmentation, volume, structures):
+        key = row.structure.key
+        measured = automatic.get(key, {})
+        rows.append(
+            {
+                "structure": key,
+                "name": row.structure.name,
+                "volume_ml": _number(row.volume_ml, 2),
+                "mean_hu": _number(row.mean_hu, 1),
+                "automatic_volume_ml": _number(measured.get("volume_ml"), 2),
+                "automatic_mean_hu": _number(measured.get("mean_hu"), 1),
+                "confidence": _number(measured.get("confidence"), 3),
+                "findings": _findings(report, key),
+                **common,
+            }
+        )
+    if not rows:
+        raise ImageError(_("There is nothing to review: segment the CT first."))
+    if _findings(report, None):
+        rows.append(dict.fromkeys(rows[0], "") | {"name": _("both"), "findings": _findings(report, None)} | common)
+    # With a mark at the beginning, by which spreadsheets know UTF-8.
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _findings(report: dict[str, Any], key: str | None) -> str:
+    found = report.get("findings", ())
+    return " ".join(f"{entry['severity']}: {entry['message']}" for entry in found if entry.get("structure") == key)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

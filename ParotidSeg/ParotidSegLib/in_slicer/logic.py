@@ -1,0 +1,255 @@
+"""What the module can do, with or without its panel: segment, review, undo, reset, export, install. No widgets.
+
+logic = slicer.util.getModuleLogic("ParotidSeg")
+node = logic.segment(volumeNode)                           # waits, and gives the segmentation node
+logic.segment(volumeNode, callback=lambda node, why: …)    # returns at once
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from ..bundle import load_bundle
+from ..errors import BundleError, ImageError, WorkerError
+from ..structures import PAROTIDS, Structure
+from . import exports, undo
+from .engine_packages import DICOM, missing
+from .events import Event, Failure, Result
+from .installer import Plan, make_plan
+from .parameters import ParotidSegParameters
+from .preparation import Preparation, lacking_set
+from .run import BUNDLE, SegmentationRun, checked_bundle, worker_python
+from .scene import automatic_labels, dicom_files, difference_ml, gland_labels, reset_glands
+
+POLL_SECONDS = 0.05
+#: callback(segmentation node or None, one sentence if it failed or None)
+Callback = Callable[[Any, str | None], object]
+
+
+class ParotidSegLogic(ScriptedLoadableModuleLogic):
+    """The logic of the module; names in Slicer's style, since its users write scripts in that style."""
+
+    def __init__(self, parent: object = None) -> None:
+        super().__init__(parent)
+        self.moduleName = "ParotidSeg"
+        self._watched: list[tuple[SegmentationRun, Any]] = []
+
+    def getParameterNode(self) -> ParotidSegParameters:
+        """What the panel remembers in the scene."""
+        wrap: Any = ParotidSegParameters  # Slicer's decorator gives the class this call, which no checker can know
+        return wrap(super().getParameterNode())
+
+    # --- segmenting --------------------------------------------------------------------------------------------------
+
+    def segment(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any = None,
+        *,
+        bundle: str | Path = "parotid-ct",
+        engine: str = "auto",
+        device: str = "auto",
+        mirror: bool = True,
+        callback: Callback | None = None,
+    ) -> Any:
+        """Segment a CT into the scene.
+
+        Args:
+            volumeNode: the CT.
+            segmentationNode: takes the contours; its other segments stay. None: a new one, beside the CT.
+            bundle: name of a model that ships, or path of another.
+            engine: "auto", "openvino" or "keras".
+            device: "auto" or "cpu".
+            mirror: also look at the mirror image: slower, a little better.
+            callback: called as callback(node, None) with the contours in the scene, as callback(None, sentence) when it
+                failed, and as callback(None, None) when the CT has gone from the scene meanwhile.
+
+        Returns:
+            Without a callback the segmentation node, after the work; None if the CT has gone meanwhile. With a callback
+            the run, at once: it has `cancel()`, `finished` and `log`.
+
+        Raises:
+            ImageError, BundleError: the node is no CT that can be segmented, or the model is refused.
+            WorkerError: no engine is installed, or the work failed (without a callback).
+        """
+        self._refuse_without_engine(engine, bundle)
+        run = self.start(volumeNode, segmentationNode, bundle=bundle, engine=engine, device=device, mirror=mirror)
+        if callback is not None:
+            self._watch(run, callback)
+            return run
+        try:
+            while not run.finished:
+                run.poll()
+                slicer.app.processEvents()
+                time.sleep(POLL_SECONDS)
+        finally:
+            run.close()
+        if run.failure is not None:
+            raise WorkerError(run.failure)
+        return run.segmentation
+
+    def start(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any = None,
+        *,
+        bundle: str | Path = "parotid-ct",
+        engine: str = "auto",
+        device: str = "auto",
+        mirror: bool = True,
+    ) -> SegmentationRun:
+        """Start to segment; whoever called polls the run and closes it. Arguments and errors as of `segment`."""
+        return SegmentationRun(volumeNode, segmentationNode, bundle=bundle, engine=engine, device=device, mirror=mirror)
+
+    def _refuse_without_engine(self, engine: str, bundle: str | Path) -> None:
+        plan = self.lackingPlan(engine, bundle)
+        if plan is not None:
+            raise WorkerError(
+                f"No engine is installed: press the button of the module ParotidSeg once, or run "
+                f'slicer.util.getModuleLogic("ParotidSeg").install("{plan.packages.name}").'
+            )
+
+    def _watch(self, run: SegmentationRun, callback: Callback) -> None:
+        """Poll a run from a timer until it is over."""
+        import qt  # the only place: a logic that is used without the application has no event loop to come back to
+
+        timer = qt.QTimer()
+        timer.setInterval(round(1000 * POLL_SECONDS))
+
+        def look() -> None:
+            run.poll()
+            if not run.finished:
+                return
+            timer.stop()
+            self._watched.remove((run, timer))
+            run.close()
+            callback(run.segmentation, run.failure)
+
+        timer.connect("timeout()", look)
+        self._watched.append((run, timer))
+        timer.start()
+
+    # --- installing --------------------------------------------------------------------------------------------------
+
+    def lackingPlan(self, engine: str, bundle: str | Path = "parotid-ct", wheels: str | Path = "") -> Plan | None:
+        """What has to be installed before a run; None if nothing has.
+
+        Args:
+            engine: as of `segment`.
+            bundle: the model, which need not serve every engine.
+            wheels: install from this folder of packages; empty: from the package index.
+
+        Raises:
+            BundleError: the model is refused.
+        """
+        name = lacking_set(engine, checked_bundle(bundle))
+        return make_plan(name, wheels=wheels or None) if name else None
+
+    def lackingDicomPlan(self, wheels: str | Path = "") -> Plan | None:
+        """What has to be installed before RTSTRUCT or DICOM SEG can be written; None if nothing has."""
+        return make_plan(DICOM.name, wheels=wheels or None) if missing(DICOM.name) else None
+
+    def prepare(self, plan: Plan) -> Preparation:
+        """Start checks and installation of a plan; whoever called polls and closes it."""
+        preparation = Preparation(plan, worker_python())
+        preparation.start()
+        return preparation
+
+    def install(self, name: str = "openvino", wheels: str | Path = "") -> None:
+        """Install a set of packages and wait: "openvino", "keras" or "dicom".
+
+        Raises:
+            WorkerError: it failed; the text says why.
+        """
+        preparation = self.prepare(make_plan(name, wheels=wheels or None))
+        try:
+            events: list[Event] = []
+            while not events or not isinstance(events[-1], Result | Failure):
+                events = preparation.poll() or events
+                slicer.app.processEvents()
+                time.sleep(POLL_SECONDS)
+        finally:
+            preparation.close()
+        if isinstance(events[-1], Failure):
+            raise WorkerError(events[-1].message)
+
+    # --- after a run -------------------------------------------------------------------------------------------------
+
+    def structures(self, segmentationNode: Any) -> Sequence[Structure]:
+        """What was segmented into a node: the structures of the model that drew in it."""
+        try:
+            return load_bundle(segmentationNode.GetAttribute(BUNDLE) or "parotid-ct").structures
+        except BundleError:  # the user's model has gone since
+            return PAROTIDS
+
+    def canUndo(self, segmentationNode: Any) -> bool:
+        """Whether the segmentation has a former state to go back to."""
+        return undo.can_undo(segmentationNode)
+
+    def undo(self, segmentationNode: Any) -> bool:
+        """Bring the former segments back; whether there were any."""
+        return undo.undo(segmentationNode)
+
+    def differences(self, segmentationNode: Any) -> dict[str, tuple[float, float]]:
+        """What edits added and took away since the model drew, in mL, by structure key; empty if no model drew."""
+        volume = volume_of(segmentationNode)
+        if volume is None or volume.GetImageData() is None:
+            return {}
+        structures = self.structures(segmentationNode)
+        before = automatic_labels(segmentationNode, volume, structures)
+        if before is None:
+            return {}
+        changes = difference_ml(before, gland_labels(segmentationNode, volume, structures), structures)
+        return {key: (float(change.added_ml), float(change.removed_ml)) for key, change in changes.items()}
+
+    def resetGland(self, segmentationNode: Any, key: str) -> None:
+        """Bring one gland back to the automatic contour. The panel has let the Segment Editor save the state before.
+
+        Raises:
+            ImageError: there is no automatic contour to go back to.
+        """
+        volume = volume_of(segmentationNode)
+        if volume is None:
+            raise ImageError("The CT of this segmentation is not in the scene: load it first.")
+        wanted = [structure for structure in self.structures(segmentationNode) if structure.key == key]
+        reset_glands(segmentationNode, volume, wanted, save_for_undo=lambda: None)
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def dicomFolder(self, volumeNode: Any) -> Path | None:
+        """Where the CT's DICOM files lie, if it was loaded from Slicer's DICOM database; else None."""
+        files = dicom_files(volumeNode) if volumeNode is not None else []
+        return files[0].parent if files else None
+
+    def export(
+        self,
+        segmentationNode: Any,
+        volumeNode: Any,
+        folder: str | Path,
+        *,
+        suffix: str,
+        dicom_folder: str | Path | None = None,
+    ) -> list[Path]:
+        """Write contours or review; arguments, result and errors as of `exports.export`."""
+        if dicom_folder is not None and self.dicomFolder(volumeNode) == Path(dicom_folder):
+            dicom_folder = None  # its folder may hold other series: the database knows the very files
+        return exports.export(
+            segmentationNode,
+            volumeNode,
+            folder,
+            suffix=suffix,
+            structures=self.structures(segmentationNode),
+            dicom_folder=dicom_folder,
+        )
+
+
+def volume_of(segmentationNode: Any) -> Any:
+    """The volume on whose grid a segmentation lies; None if it is not in the scene."""
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    return segmentationNode.GetNodeReference(role)
