@@ -77,3 +77,19 @@ def test_what_the_real_worker_refuses_arrives_as_its_own_sentence(tmp_path, opti
         assert isinstance(events[-1], Failure)
         assert words.lower() in job.failure.lower()
         assert "\n" not in job.failure
+
+
+def test_with_openvino_the_worker_needs_nothing_else_but_what_slicer_brings(tmp_path, sample_ct):
+    """The installer's folder of OpenVINO holds OpenVINO and numpy; Slicer has numpy and SimpleITK."""
+    if "openvino" not in installed_engines():
+        pytest.skip("OpenVINO is not installed")
+    absent = ["keras", "tensorflow", "h5py", "matplotlib", "scipy", "pydicom", "highdicom", "contourpy"]
+    script = (
+        f"import sys\nsys.modules.update(dict.fromkeys({absent}))\nfrom ParotidSegLib.cli import main\nsys.exit(main())"
+    )
+    command = segment_command(sys.executable, sample_ct, tmp_path / "result", engine="openvino", mirror=False)
+    assert command[1:3] == ["-m", "ParotidSegLib"]
+    with WorkerJob([command[0], "-c", script, *command[3:]], workdir_parent=tmp_path) as job:
+        run_to_end(job, 240.0)
+        assert job.failure is None, job.log
+        assert job.result.report["provenance"]["engine"] == "openvino"
