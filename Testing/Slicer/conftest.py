@@ -25,7 +25,10 @@ else:
         slicer_app,
         started_slicer,
     )
+    from application.start import start
 
+    # Before the test files are read: they import what only a started application has.
+    start()
     widgets.install()
 
     __all__ = ["add_transform", "add_volume", "dicom_database", "place_in_study", "slicer_app", "started_slicer"]

@@ -411,6 +411,34 @@ def test_undo_brings_the_former_segments_back(scene, slicer_app, add_volume):
     np.testing.assert_array_equal(values(scene.gland_labels(node, volume)), values(made_glands(head)))
 
 
+def test_what_is_kept_with_the_contours_goes_back_and_forth_with_them(scene, slicer_app, add_volume):
+    from ParotidSegLib.in_slicer import undo
+    from ParotidSegLib.in_slicer.results import keep_report, report_of
+
+    head = made_head()
+    volume = add_volume(head)
+    node = scene.new_segmentation(volume, "Mine")
+    node.SetAttribute("Other.module", "left alone")
+    scene.put_segments(node, made_glands(head), volume)
+    keep_report(node, {"run": 1})
+    mirrored = sitk.Flip(made_glands(head), (True, False, False))
+    mirrored.CopyInformation(head)
+    scene.put_segments(node, mirrored, volume)
+    keep_report(node, {"run": 2})
+    second = values(scene.automatic_labels(node, volume))
+    undo.undo(node)
+    assert report_of(node) == {"run": 1}
+    np.testing.assert_array_equal(values(scene.automatic_labels(node, volume)), values(made_glands(head)))
+    undo.undo(node)
+    assert report_of(node) == {}
+    assert scene.automatic_labels(node, volume) is None
+    undo.redo(node)
+    undo.redo(node)
+    assert report_of(node) == {"run": 2}
+    np.testing.assert_array_equal(values(scene.automatic_labels(node, volume)), second)
+    assert node.GetAttribute("Other.module") == "left alone"
+
+
 def test_the_segment_editors_own_undo_serves_while_it_edits_the_node(scene, slicer_app, add_volume):
     head = made_head()
     volume = add_volume(head)

@@ -9,6 +9,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from .engine_packages import PACKAGE_SETS
+
 #: Attribute of the segmentation node that holds the report of the last run, so that it is saved with the scene.
 REPORT = "ParotidSeg.report"
 
@@ -54,7 +56,7 @@ def provenance_of(report: Mapping[str, Any]) -> str:
     return text.format(
         model=origin["bundle"]["name"],
         version=origin["bundle"]["version"],
-        engine=origin["engine"],
+        engine=PACKAGE_SETS[origin["engine"]].title if origin["engine"] in PACKAGE_SETS else origin["engine"],
         seconds=max(1, round(sum(report.get("timings_s", {}).values()))),
     )
 

@@ -95,12 +95,12 @@ def put_segments(
     structures: Sequence[Structure] = PAROTIDS,
     *,
     save_for_undo: Callable[[], object] | None = None,
+    is_automatic: bool = True,
 ) -> None:
     """Put an automatic result into a segmentation; all other segments stay as they are.
 
     Each structure gets the segment whose ID is its key, made if needed: voxels, name, colour, code; one that was not
-    found becomes an empty segment. The segmentation's reference geometry becomes the volume's, and the contours are
-    kept as the automatic ones, for `reset_glands`.
+    found becomes an empty segment. The segmentation's reference geometry becomes the volume's.
 
     Args:
         segmentation_node: a new one, or one that a person chose.
@@ -108,6 +108,7 @@ def put_segments(
         volume_node: the volume that was segmented.
         save_for_undo: saves the former segments; by default `undo.save_state`. Give the Segment Editor's own where it
             edits this node.
+        is_automatic: whether these contours are what `reset_glands` goes back to.
 
     Raises:
         ImageError: the label map lies on other voxels, a transform between both nodes bends, or the segmentation's
@@ -119,7 +120,8 @@ def put_segments(
     (save_for_undo or (lambda: undo.save_state(segmentation_node)))()
     array = sitk.GetArrayViewFromImage(image)
     _write(segmentation_node, array, volume_node, structures)
-    automatic.keep(segmentation_node, array, structures)
+    if is_automatic:
+        automatic.keep(segmentation_node, array, structures)
     segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     place_beside(segmentation_node, volume_node)
 

@@ -1,5 +1,7 @@
 """Undo of what the module does to a segmentation, with Slicer's own history of segments.
 
+What the module keeps with the node (report, automatic contours, model) goes back and forth with the segments.
+
 The Segment Editor keeps a history of its own: while it edits the node, let it save the state instead
 (`qMRMLSegmentEditorWidget.saveStateForUndo`), so that its Undo button serves.
 """
@@ -12,46 +14,84 @@ import slicer
 
 _MOST_STATES = 10
 #: By node ID. A history goes when its node has left the scene or got another segmentation.
-_histories: dict[str, Any] = {}
+_histories: dict[str, _History] = {}
+#: The attributes of a segmentation node that belong to its contours begin so.
+_PREFIX = "ParotidSeg."
 
 
-def _history(segmentation_node: Any, *, make: bool = False) -> Any:
+class _History:
+    """Former and later states of one node: Slicer's of its segments, and beside each the attributes of that time."""
+
+    def __init__(self, segmentation_node: Any) -> None:
+        self._node = segmentation_node
+        self._former: list[dict[str, str]] = []
+        self._later: list[dict[str, str]] = []
+        self.segments = slicer.vtkSegmentationHistory()
+        self.segments.SetSegmentation(segmentation_node.GetSegmentation())
+        self.segments.SetMaximumNumberOfStates(_MOST_STATES)
+
+    def save(self) -> None:
+        self.segments.SaveState()
+        self._former = [*self._former, self._attributes()][-_MOST_STATES:]
+        self._later = []
+
+    def back(self) -> bool:
+        return bool(self.segments.RestorePreviousState()) and self._exchange(self._former, self._later)
+
+    def forth(self) -> bool:
+        return bool(self.segments.RestoreNextState()) and self._exchange(self._later, self._former)
+
+    def _exchange(self, source: list[dict[str, str]], target: list[dict[str, str]]) -> bool:
+        present = self._attributes()
+        target.append(present)
+        wanted = source.pop() if source else {}
+        for name in present.keys() | wanted.keys():
+            self._node.SetAttribute(name, wanted.get(name))
+        return True
+
+    def _attributes(self) -> dict[str, str]:
+        names = [name for name in self._node.GetAttributeNames() if name.startswith(_PREFIX)]
+        return {name: self._node.GetAttribute(name) for name in names}
+
+
+def _history(segmentation_node: Any, *, make: bool = False) -> _History | None:
     """The history of a node; None if it has none and none is to be made."""
-    for node_id, history in list(_histories.items()):
+    for node_id, kept in list(_histories.items()):
         node = slicer.mrmlScene.GetNodeByID(node_id)
-        if node is None or history.GetSegmentation() is not node.GetSegmentation():
+        if node is None or kept.segments.GetSegmentation() is not node.GetSegmentation():
             del _histories[node_id]
     history = _histories.get(segmentation_node.GetID())
     if history is None and make:
-        history = slicer.vtkSegmentationHistory()
-        history.SetSegmentation(segmentation_node.GetSegmentation())
-        history.SetMaximumNumberOfStates(_MOST_STATES)
-        _histories[segmentation_node.GetID()] = history
+        history = _histories[segmentation_node.GetID()] = _History(segmentation_node)
     return history
 
 
 def save_state(segmentation_node: Any) -> None:
     """Remember the segments as they are, so that `undo` brings them back."""
-    _history(segmentation_node, make=True).SaveState()
+    history = _history(segmentation_node, make=True)
+    assert history is not None
+    history.save()
 
 
 def can_undo(segmentation_node: Any) -> bool:
     """Whether there is a former state."""
     history = _history(segmentation_node)
-    return bool(history and history.IsRestorePreviousStateAvailable())
+    return bool(history and history.segments.IsRestorePreviousStateAvailable())
 
 
 def can_redo(segmentation_node: Any) -> bool:
     """Whether there is a state that was undone."""
     history = _history(segmentation_node)
-    return bool(history and history.IsRestoreNextStateAvailable())
+    return bool(history and history.segments.IsRestoreNextStateAvailable())
 
 
 def undo(segmentation_node: Any) -> bool:
     """Bring the former segments back; whether there were any."""
-    return can_undo(segmentation_node) and bool(_history(segmentation_node).RestorePreviousState())
+    history = _history(segmentation_node)
+    return history is not None and can_undo(segmentation_node) and history.back()
 
 
 def redo(segmentation_node: Any) -> bool:
     """Take an undo back; whether there was one."""
-    return can_redo(segmentation_node) and bool(_history(segmentation_node).RestoreNextState())
+    history = _history(segmentation_node)
+    return history is not None and can_redo(segmentation_node) and history.forth()

@@ -52,6 +52,20 @@ class ScriptedLoadableModuleLogic:
         self.parent = parent
         self.moduleName = type(self).__name__.removesuffix("Logic")
 
+    def getParameterNode(self) -> Any:
+        """The module's own node of the scene, made if there is none."""
+        import slicer
+
+        scene = slicer.mrmlScene
+        node = scene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if node is None:
+            node = scene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(self.moduleName)
+            node = scene.AddNode(node)
+        node.SetAttribute("ModuleName", self.moduleName)
+        return node
+
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """Base of a module's self-test; `delayDisplay` writes nothing here."""

@@ -8,6 +8,7 @@ from typing import Any
 from . import scripted
 from .app import Application
 from .modules import Modules, make_logics
+from .sample_data import sample_data_module
 
 
 def start() -> Any:
@@ -31,6 +32,7 @@ def start() -> Any:
     slicer.app = Application(slicer, logic, slicer.modules)
     _make_scene_reader(slicer, scene, logic)
     scripted.install(slicer)
+    sys.modules["SampleData"] = sample_data_module(slicer)
     return slicer
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from . import scripted_widget
 from .ctk_widgets import CTK_WIDGETS
 from .parameter_nodes import parameter_node_wrapper_module
 from .pythonqt import make_module, qt_module
@@ -17,7 +18,10 @@ from .ui_loader import register
 
 
 def install() -> None:
-    """Make `import qt` and `import ctk` work, and give `slicer` its widgets; harmless when called again."""
+    """Make `import qt` and `import ctk` work, and give `slicer` its widgets; harmless when called again.
+
+    The application must have been started.
+    """
     import slicer
 
     if "qt" in sys.modules:
@@ -29,3 +33,4 @@ def install() -> None:
     for widget in (*CTK_WIDGETS, *SCENE_WIDGETS, *SEGMENT_WIDGETS):
         register(widget)
     sys.modules["slicer.parameterNodeWrapper"] = parameter_node_wrapper_module()
+    scripted_widget.install()

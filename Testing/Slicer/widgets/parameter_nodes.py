@@ -14,7 +14,7 @@ from typing import Any
 
 import slicer
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit
 
 from .scene_widgets import qMRMLNodeComboBox
 
@@ -109,10 +109,10 @@ class _Wrapper:
             if not parameterNode.HasParameter(name):
                 stored.write(parameterNode, stored.default)
 
-    def connectGui(self, widget: QWidget) -> int:
-        """Bind every widget below this one that names a parameter."""
+    def connectGui(self, ui: Any) -> int:
+        """Bind every widget of `slicer.util.childWidgetVariables` that names a parameter."""
         bound = {}
-        for child in widget.findChildren(QWidget):
+        for child in vars(ui).values():
             name = QObject.property(child, _PROPERTY)
             if name:
                 if name not in self._stored:

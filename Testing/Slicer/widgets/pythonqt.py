@@ -35,7 +35,7 @@ def qt_module() -> types.ModuleType:
     """The module `qt`; from here on every object of PySide6 behaves as in PythonQt."""
     from .ui_loader import StrictUiLoader
 
-    _make_booleans_last()
+    _keep_singletons_alive()
     _start_application()
     for kind in _object_classes():
         for name in _own_properties(kind):
@@ -52,12 +52,14 @@ def qt_module() -> types.ModuleType:
     return make_module("qt", {**members, "QUiLoader": StrictUiLoader})
 
 
-def _make_booleans_last() -> None:
-    """Each `emit` of PySide6 6.12 takes a reference of True that it does not own: fatal before Python 3.12."""
+def _keep_singletons_alive() -> None:
+    """PySide6 6.12 takes references of True, False and None that it does not own, as with each `emit`.
+
+    Since Python 3.12 these three cannot die; before, the process would end with a fatal error.
+    """
     if sys.version_info < (3, 12):
-        for value in (True, False):
-            for _ in range(100_000):
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+        for singleton in (True, False, None):
+            ctypes.c_ssize_t.from_address(id(singleton)).value += 1 << 40  # the count is the first field
 
 
 def _start_application() -> None:
