@@ -12,7 +12,7 @@ export CT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help segment test lint references bench cmake-lists clean
+.PHONY: help segment test lint references bench screenshots cmake-lists clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ references: $(VENV)/.references  ## losses, networks and metrics against torch, 
 
 bench: $(VENV)/.test  ## time a segmentation
 	$(BIN)/python Testing/Benchmarks/segment_speed.py
+
+screenshots: $(VENV)/.test  ## grab the panel of the Slicer module in its states
+	$(BIN)/python Testing/Slicer/make_screenshots.py
 
 cmake-lists:  ## write the lists of files that Slicer ships, from the tree
 	@$(PYTHON) Testing/update_cmake_lists.py

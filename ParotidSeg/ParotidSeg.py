@@ -1,26 +1,62 @@
-"""The ParotidSeg module of 3D Slicer: contours both parotid glands in a head-and-neck CT."""
+"""The ParotidSeg module of 3D Slicer: contours both parotid glands in a head-and-neck CT.
 
+Nothing of the library is imported before it is needed: Slicer loads this file at every start.
+"""
+
+import importlib
 import json
+import sys
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 
 HOMEPAGE = "https://github.com/ParotidSeg/SlicerParotidSeg"
+DOCUMENTATION = f"{HOMEPAGE}/blob/main/Documentation/Slicer.md"
 RESOURCES = Path(__file__).parent / "Resources"
 TERMINOLOGY_FILE = RESOURCES / "Terminology" / "SegmentationCategoryTypeModifier-ParotidSeg.term.json"
 
+#: The files behind the panel, those first that others import: *Reload* reads them anew.
+RELOADED = (
+    "endings",
+    "events",
+    "log_text",
+    "process_tree",
+    "time_left",
+    "job",
+    "engine_packages",
+    "install_checks",
+    "install_failures",
+    "installer",
+    "results",
+    "voxels",
+    "automatic",
+    "hierarchy",
+    "undo",
+    "scene",
+    "registration",
+    "run",
+    "exports",
+    "preparation",
+    "parameters",
+    "logic",
+    "model_choice",
+    "run_section",
+    "review_section",
+    "correct_section",
+    "export_section",
+    "panel",
+)
+
 
 class ParotidSeg(ScriptedLoadableModule):
-    """What the application shows of the module; loads the terminology once the application has started."""
+    """What the application shows of the module; registers terminology and sample data once it has started."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -29,45 +65,71 @@ class ParotidSeg(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["The ParotidSeg contributors"]
         self.parent.helpText = _(
-            "Contours the right and the left parotid gland in a head-and-neck CT. A person must review every contour "
-            'before it is used. See the <a href="{url}">documentation</a>.'
-        ).format(url=HOMEPAGE)
+            "Contours the right and the left parotid gland in a head-and-neck CT, to review, correct and send on. "
+            "It is for research: a person must review every contour before it is used. "
+            'See the <a href="{url}">documentation</a> with a tutorial.'
+        ).format(url=DOCUMENTATION)
         self.parent.acknowledgementText = _(
             "The shipped models were trained on the OpenKBP data set (Babier et al., Medical Physics 48, 2021)."
         )
-        slicer.app.connect("startupCompleted()", ParotidSegLogic.loadTerminology)
+        slicer.app.connect("startupCompleted()", register)
+
+
+def register():
+    """Offer the terminology and the sample CT; called when the application has started."""
+    from ParotidSegLib.in_slicer.registration import register_sample_data, register_terminology
+
+    register_terminology()
+    register_sample_data()
 
 
 class ParotidSegWidget(ScriptedLoadableModuleWidget):
-    """Says what the module does and how to run it."""
+    """The shell that Slicer calls; the behaviour is in `ParotidSegLib.in_slicer.panel`."""
+
+    def __init__(self, parent=None):
+        self.logic = None
+        self.panel = None
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
-        """Build the panel."""
+        """Load the panel from its .ui file."""
         ScriptedLoadableModuleWidget.setup(self)
-        label = qt.QLabel(
-            _(
-                "<p>ParotidSeg contours both parotid glands in a head-and-neck CT.</p>"
-                "<p>From a terminal:<br><code>parotidseg segment CT --output FOLDER</code></p>"
-                "<p>From Python: <code>ParotidSegLib.segmentation.segment(image)</code></p>"
-                '<p>See the <a href="{url}">documentation</a>.</p>'
-            ).format(url=HOMEPAGE)
-        )
-        label.wordWrap = True
-        label.openExternalLinks = True
-        self.layout.addWidget(label)
-        self.layout.addStretch(1)
+        from ParotidSegLib.in_slicer.logic import ParotidSegLogic
+        from ParotidSegLib.in_slicer.panel import ParotidSegPanel
+
+        root = slicer.util.loadUI(self.resourcePath("UI/ParotidSeg.ui"))
+        self.layout.addWidget(root)
+        self.logic = ParotidSegLogic()
+        self.panel = ParotidSegPanel(root, self.logic)
+
+    def enter(self):
+        """The user opens the module."""
+        self.panel.enter()
+
+    def exit(self):
+        """The user leaves the module."""
+        self.panel.exit()
+
+    def cleanup(self):
+        """The module is unloaded, or the application ends."""
+        self.panel.cleanup()
+
+    def onReload(self):
+        """Developers: read the files behind the panel anew as well."""
+        for name in RELOADED:
+            module = sys.modules.get(f"ParotidSegLib.in_slicer.{name}")
+            if module is not None:
+                importlib.reload(module)
+        ScriptedLoadableModuleWidget.onReload(self)
 
 
-class ParotidSegLogic(ScriptedLoadableModuleLogic):
-    """What the module can do without its panel."""
+def __getattr__(name):
+    """`ParotidSegLogic`, which imports the library, at first use (PEP 562)."""
+    if name == "ParotidSegLogic":
+        from ParotidSegLib.in_slicer.logic import ParotidSegLogic
 
-    @staticmethod
-    def loadTerminology():
-        """Offer the right and left parotid gland, coded and coloured, in the application's terminology selector.
-
-        Returns the name of the terminology context.
-        """
-        return slicer.modules.terminologies.logic().LoadTerminologyFromFile(str(TERMINOLOGY_FILE))
+        return ParotidSegLogic
+    raise AttributeError(name)
 
 
 class ParotidSegTest(ScriptedLoadableModuleTest):
@@ -79,10 +141,13 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run all checks."""
-        self.setUp()
-        self.test_the_library_came_with_the_module()
-        self.setUp()
-        self.test_the_terminology_tells_right_from_left()
+        for check in (
+            self.test_the_library_came_with_the_module,
+            self.test_the_terminology_tells_right_from_left,
+            self.test_the_panel_says_what_is_missing,
+        ):
+            self.setUp()
+            check()
 
     def test_the_library_came_with_the_module(self):
         """The library lies beside the module and labels the right gland 1."""
@@ -93,6 +158,20 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
     def test_the_terminology_tells_right_from_left(self):
         """The application reads the terminology, and it has a code for either side."""
         context = json.loads(TERMINOLOGY_FILE.read_text(encoding="utf-8"))
-        self.assertEqual(ParotidSegLogic.loadTerminology(), context["SegmentationCategoryTypeContextName"])
+        loaded = slicer.modules.terminologies.logic().LoadTerminologyFromFile(str(TERMINOLOGY_FILE))
+        self.assertEqual(loaded, context["SegmentationCategoryTypeContextName"])
         gland = context["SegmentationCodes"]["Category"][0]["Type"][0]
         self.assertEqual([side["CodeMeaning"] for side in gland["Modifier"]], ["Right", "Left"])
+
+    def test_the_panel_says_what_is_missing(self):
+        """The panel opens; its button waits for a CT and then for nothing."""
+        widget = ParotidSegWidget()
+        try:
+            button = widget.panel.ui.segmentButton
+            self.assertFalse(button.enabled)
+            self.assertTrue(button.toolTip)
+            slicer.util.loadVolume(str(RESOURCES / "SampleData" / "average_anatomy_ct.nii.gz"), {"show": False})
+            self.assertTrue(button.enabled)
+        finally:
+            widget.cleanup()
+            widget.parent.deleteLater()

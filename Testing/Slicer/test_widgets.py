@@ -71,8 +71,6 @@ def test_every_widget_of_the_panel_that_a_person_uses_has_a_tool_tip() -> None:
         # These two say in their tool tip what is missing; the panel sets it.
         if kind in ("qMRMLWidget", "QWidget") or name in ("segmentButton", "exportButton"):
             continue
-        if kind == "QLabel" and name.endswith(("SelectorLabel", "PathLabel", "FormatLabel", "FolderLabel")):
-            continue
         tips = [entry for entry in element.findall("property") if entry.attrib["name"] == "toolTip"]
         assert tips, f"{kind} '{name}' has no tool tip"
 

@@ -1,0 +1,143 @@
+"""Grab the panel in its states into Resources/Screenshots: real runs on the sample, on stand-ins for the widgets.
+
+make screenshots
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import widgets
+from application.fixtures import volume_from_image
+from application.scripted import load_scripted_module
+from application.start import start
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
+SAMPLES = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData"
+WIDTH, SCALE = 420, 1.5
+
+
+class Photographer:
+    """Opens the panel on scenes of its own and grabs it."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._module = load_scripted_module(slicer, REPOSITORY / "ParotidSeg" / "ParotidSeg.py")
+        self._widget: Any = None
+        self.panel: Any = None
+
+    def open(self, image: sitk.Image | None = None) -> Any:
+        """The panel on a scene that holds nothing but this image."""
+        if self._widget is not None:
+            self._widget.cleanup()
+            self._widget.parent.deleteLater()
+        slicer.mrmlScene.Clear(True)
+        self._widget = self._module.ParotidSegWidget()
+        self.panel = self._widget.panel
+        if image is not None:
+            volume_from_image(slicer, image, "Average anatomy CT")
+        return self.panel
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        """Let the panel live until something is true."""
+        import qt
+
+        deadline = time.monotonic() + 120
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(self.panel.ui.logText.plainText)
+            qt.QApplication.processEvents()
+            time.sleep(0.01)
+
+    def run_to_end(self) -> None:
+        """Press the button and wait."""
+        self.panel.ui.segmentButton.click()
+        self.run_until(lambda: not self.panel.run.running)
+        self.panel.measure()
+
+    def grab(self, name: str) -> None:
+        """Write a picture of the panel, as high as it needs to be."""
+        import qt
+
+        if not self.panel.run.running:
+            self.panel.measure()
+        root = self._widget.parent
+        for _ in range(3):  # wrapped lines find their height step by step
+            qt.QApplication.processEvents()
+            layout = root.layout()
+            root.resize(WIDTH, max(layout.totalHeightForWidth(WIDTH), layout.totalMinimumSize().height()))
+        pixels = qt.QPixmap(root.size * SCALE)
+        pixels.setDevicePixelRatio(SCALE)
+        root.render(pixels)
+        self._target.mkdir(parents=True, exist_ok=True)
+        pixels.save(str(self._target / f"{name}.png"))
+        print(self._target / f"{name}.png")
+
+
+def main() -> None:
+    """Grab all states."""
+    start()
+    widgets.install()
+    photographer = Photographer(SCREENSHOTS)
+    ct = sitk.ReadImage(str(SAMPLES / "average_anatomy_ct.nii.gz"))
+    labels = sitk.ReadImage(str(SAMPLES / "average_anatomy_parotids.nii.gz"))
+
+    photographer.open()
+    photographer.grab("empty")
+
+    panel = photographer.open(ct)
+    panel.ui.segmentButton.click()
+    photographer.run_until(lambda: panel.ui.progressBar.value >= 50 or not panel.run.running)
+    photographer.grab("running")
+    photographer.run_until(lambda: not panel.run.running)
+    photographer.grab("done")
+
+    _correct(panel)
+    photographer.grab("correct")
+
+    middle = int(np.nonzero(sitk.GetArrayViewFromImage(labels))[0].mean())
+    photographer.open(ct[:, :, : middle + 3])
+    photographer.run_to_end()
+    photographer.grab("findings")
+
+    air = sitk.Image(ct.GetSize(), sitk.sitkInt16) - 1000
+    air.CopyInformation(ct)
+    panel = photographer.open(air)
+    photographer.run_to_end()
+    panel.ui.logSection.collapsed = False
+    photographer.grab("error")
+
+    panel = photographer.open(ct)
+    with tempfile.TemporaryDirectory(prefix="models-") as folder:
+        damaged = Path(folder) / "my-model"
+        shutil.copytree(REPOSITORY / "ParotidSeg" / "ParotidSegLib" / "bundles" / "parotid-ct", damaged)
+        (damaged / "network.weights.h5").write_bytes(b"not these weights")
+        panel.ui.advancedSection.collapsed = False
+        panel.parameters.bundle = str(damaged)
+        photographer.grab("advanced")
+
+
+def _correct(panel: Any) -> None:
+    """Paint a little, as a person would, with the sections for correcting and exporting open."""
+    node, volume = panel.parameters.outputSegmentation, panel.parameters.inputVolume
+    voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Parotid_R", volume)
+    centre = [int(indices.mean()) for indices in np.nonzero(voxels)]
+    voxels[centre[0], centre[1] - 8 : centre[1] + 8, centre[2] - 8 : centre[2] + 8] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, "Parotid_R", volume)
+    panel.ui.segmentSection.collapsed = True
+    panel.ui.correctSection.collapsed = panel.ui.exportSection.collapsed = False
+    panel.ui.segmentEditor.setCurrentSegmentID("Parotid_R")
+    panel.ui.segmentEditor.setActiveEffectByName("Paint")
+
+
+if __name__ == "__main__":
+    main()
