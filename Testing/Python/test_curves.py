@@ -72,6 +72,13 @@ def test_each_run_has_a_panel_of_losses_and_all_share_that_of_dice(run, tmp_path
     assert dots == [(2.0, pytest.approx(0.5)), (1.0, pytest.approx(-6.0))]
 
 
+def test_a_steep_beginning_does_not_hide_the_rest_of_the_dice(tmp_path, figures):
+    losses = [0.99, 0.3, 0.29, 0.28, 0.27, 0.26]
+    draw_curves({"run": read_history(write_run(tmp_path / "run", losses, [""] * 6))}, tmp_path / "curves.png")
+    low, high = figures[0].axes[-1].get_ylim()
+    assert 0.6 < low < 0.7 - 0.01 and 0.74 + 0.01 < high < 0.8
+
+
 def test_one_run_and_many_runs_are_drawn(run, tmp_path, figures):
     history = read_history(run)
     draw_curves({"only": history[:1]}, tmp_path / "curves.png")

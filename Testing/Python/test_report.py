@@ -76,6 +76,17 @@ def test_the_comparison_says_which_model_is_better_and_by_how_much(both, tmp_pat
     assert "No pair is left out." in said
 
 
+@pytest.mark.parametrize(("split", "warned"), [("validation", True), ("train", True), ("test", False), ("", False)])
+def test_a_split_that_chose_the_weights_is_said_to_flatter_them(tmp_path, split, warned):
+    bundle = {"name": "mine", "version": "1.2.3", "sha256": "00ff"}
+    folders = [write(tmp_path / name, name, A, bundle=bundle, split=split) for name in ("a", "b")]
+    for given in (folders, folders[:1]):
+        said = page_of(given, tmp_path / "page.html").words
+        assert ("are usually lower" in said) is warned
+    others = [write(tmp_path / "contours", "contours", A, split=split)]
+    assert "usually lower" not in page_of(others, tmp_path / "page.html").words, "nobody knows what they were made with"
+
+
 def test_exchanged_models_give_the_same_answer_with_the_letters_exchanged(both, tmp_path):
     said = page_of(both[::-1], tmp_path / "page.html").words
     assert "Dice is higher with B, by 0.045 on average" in said

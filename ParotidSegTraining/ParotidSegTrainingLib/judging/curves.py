@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,8 @@ def describe_run(run: Path) -> dict[str, str]:
 def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], path: str | Path) -> Path:
     """Draw a PNG: the losses of each run in a panel of its own, and the validation Dice of all runs in the last one.
 
-    Losses of different kinds have different scales, so they never share an axis.
+    Losses of different kinds have different scales, so they never share an axis. The first fifth of a run may lie
+    below the panel of Dice.
 
     Args:
         histories: name of a run -> its rows, as `read_history` gives them.
@@ -91,6 +92,7 @@ def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], path: st
         _draw_losses(panels[place], name, history, colour)
         _draw_dice(last, name, history, colour)
     _finish(last, "Dice of the validation", "Dice")
+    last.set_ylim(*_dice_limits(histories.values()))
     for unused in panels[count:]:
         unused.set_visible(False)
     figure.tight_layout(pad=1.6)
@@ -111,6 +113,15 @@ def _draw_dice(axes: Axes, name: str, history: Sequence[Mapping[str, float]], co
     for column in (column for column in history[0] if column.startswith("val_dice_")):
         axes.plot(epochs, [row[column] for row in history], color=colour, linewidth=0.8, alpha=0.5)
     _mark_kept(axes, history, "val_dice", colour)
+
+
+def _dice_limits(histories: Iterable[Sequence[Mapping[str, float]]]) -> tuple[float, float]:
+    """Lowest and highest Dice to show: those after the first fifth of each run, whose steep rise hides the rest."""
+    later = [row for history in histories for row in history[len(history) // 5 :]]
+    values = [value for row in later for name, value in row.items() if name.startswith("val_dice")]
+    finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    margin = 0.15 * (max(finite) - min(finite)) + 0.005
+    return min(finite) - margin, max(finite) + margin
 
 
 def _mark_kept(axes: Axes, history: Sequence[Mapping[str, float]], column: str, colour: Any) -> None:

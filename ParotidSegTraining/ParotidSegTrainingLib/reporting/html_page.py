@@ -64,8 +64,8 @@ def escaped(text: object) -> str:
 
 
 def paragraph(*sentences: str, kind: str = "") -> str:
-    """A paragraph of plain sentences."""
-    return paragraph_of(escaped(" ".join(sentences)), kind=kind)
+    """A paragraph of plain sentences; empty ones are left out."""
+    return paragraph_of(escaped(" ".join(filter(None, sentences))), kind=kind)
 
 
 def paragraph_of(markup: str, *, kind: str = "") -> str:

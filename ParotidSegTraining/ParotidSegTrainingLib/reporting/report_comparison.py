@@ -17,7 +17,7 @@ from ..judging.overlays import Difference
 from ..judging.results import CaseScores, Metric, missed
 from ..plots import signed
 from .html_page import box, escaped, model_mark, paragraph, paragraph_of, picture, section, table
-from .report_sections import NOTHING, Section, digits_of, interval, mean_and_sd, number, p_words, titled
+from .report_sections import NOTHING, Section, digits_of, interval, mean_and_sd, number, p_words, split_caution, titled
 
 _OVERLAP = ("dice", "iou")
 
@@ -50,6 +50,7 @@ def short_section(comparisons: Comparisons) -> Section:
             "If the interval of a difference holds 0, these cases do not show which of both is better; they do not "
             "show either that both are equally good. The result holds for cases like these and for this training of "
             "each model: another training of the same recipe would differ too, which this page does not measure.",
+            split_caution([comparisons.a, comparisons.b]),
         )
     )
     return section("short", "In short", *parts)

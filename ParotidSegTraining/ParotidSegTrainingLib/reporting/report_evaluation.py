@@ -10,7 +10,7 @@ from ParotidSegLib.structures import Structure
 from ..data.structure_sets import in_sentence
 from ..judging.results import Results, absent, invented, missed, summaries
 from .html_page import box, paragraph, section, table
-from .report_sections import Section, interval, mean_and_sd, number, titled
+from .report_sections import Section, interval, mean_and_sd, number, split_caution, titled
 
 
 def scores_section(judged: Sequence[Results]) -> Section:
@@ -42,7 +42,9 @@ def scores_section(judged: Sequence[Results]) -> Section:
         parts.append(box(notes, is_warning=True) if notes else paragraph("No structure was missed, no side swapped."))
     parts.append(
         paragraph(
-            "A mean hides single bad cases: they are listed below. For HD95 and MSD less is better.", kind="below"
+            "A mean hides single bad cases: they are listed below. For HD95 and MSD less is better.",
+            split_caution(judged),
+            kind="below",
         )
     )
     return section("scores", "Agreement with the reference", *parts)

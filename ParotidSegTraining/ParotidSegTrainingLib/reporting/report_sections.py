@@ -56,6 +56,17 @@ def titled(structure: Structure) -> str:
     return title[:1].upper() + title[1:]
 
 
+def split_caution(judged: Sequence[Results]) -> str:
+    """What a reader must know of the split: the one that chose the weights flatters them; empty for another one."""
+    flattered = [results for results in judged if results.about.get("split") in ("train", "validation")]
+    if not flattered or not any(results.about.get("bundle") for results in flattered):
+        return ""
+    return (
+        "These are cases of the validation or training split, on which a model's weights are chosen or learnt: figures "
+        "on cases that had no part in the training are usually lower."
+    )
+
+
 def volumes_section(judged: Sequence[tuple[str, Results, Path]]) -> Section:
     """Bland-Altman tables and pictures; `judged` holds a letter or an empty text, results and the picture of each."""
     parts = [
@@ -115,9 +126,9 @@ def curves_section(plot: Path, runs: Mapping[str, Mapping[str, str]]) -> Section
             f"runs ({', '.join(runs)}).",
             caption="Losses of different kinds have different scales, so each run has its own panel: compare shapes, "
             "not heights. In the last panel the bold line is the mean Dice over the structures, the thin lines the "
-            "single ones; it is measured on fixed patches while training, so it is not the Dice of the tables, which "
-            "is that of whole scans. The ringed dot is the last epoch whose validation Dice and loss were both the "
-            "best so far: those weights are the usual choice.",
+            "single ones; the first epochs may lie below it. This Dice is measured on fixed patches while training: it "
+            "is not that of the tables, which is of whole scans. The ringed dot is the last epoch whose validation "
+            "Dice and loss were both the best so far: those weights are the usual choice.",
         ),
     )
 
