@@ -6,27 +6,17 @@ Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrup
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from . import batch_command
+from .batch_command import hide_graphics_cards
 from .engines import ENGINES
-from .errors import ImageError, ParotidSegError
-from .structures import PAROTIDS
+from .errors import ParotidSegError
 from .version import __version__
-
-if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-    from .bundle import Bundle
-    from .console import Reporter
-    from .outputs import Outputs
-    from .segmentation import Model
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,8 +43,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="a further image for a model that takes several, by the model's name for it (pet=PET.nii.gz)",
     )
+    segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
+    segment.add_argument("--preview", type=Path, help="where the picture goes (default: beside the output)")
+    segment.add_argument("--report", type=Path, help="write everything that was measured to this JSON file")
+    add_shared_options(segment)
+    segment.set_defaults(run_command=_segment)
+
+    add_shared_options(batch_command.add_parser(commands))
+    _add_export(commands)
+    bundles = commands.add_parser("bundles", help="list the models that ship")
+    bundles.set_defaults(run_command=_bundles)
+    return top
+
+
+def add_shared_options(command: argparse.ArgumentParser) -> None:
+    """Options of one scan and of a folder of scans."""
     for option, suffix, what in (("--rtstruct", ".rtstruct.dcm", "contours"), ("--dicom-seg", ".seg.dcm", "voxels")):
-        segment.add_argument(
+        command.add_argument(
             option,
             dest="dicom",
             action="append_const",
@@ -62,25 +67,16 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             help=f"also write the {what} as DICOM beside the output (*{suffix}); the input must be a DICOM folder",
         )
-    segment.add_argument("--series", help="which DICOM series of the folder: its number or its UID")
-    segment.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
-    segment.add_argument("--engine", default="auto", choices=ENGINES)
-    segment.add_argument(
+    command.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
+    command.add_argument("--engine", default="auto", choices=ENGINES)
+    command.add_argument(
         "--device", default="auto", choices=("auto", "cpu"), help="cpu hides graphics cards from the engine"
     )
-    segment.add_argument(
+    command.add_argument(
         "--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate"
     )
-    segment.add_argument("--preview", type=Path, help="where the picture goes (default: beside the output)")
-    segment.add_argument("--no-preview", action="store_true", help="draw no picture")
-    segment.add_argument("--report", type=Path, help="write everything that was measured to this JSON file")
-    segment.add_argument("--progress", default="human", choices=("human", "json", "none"))
-    segment.set_defaults(run_command=_segment)
-
-    _add_export(commands)
-    bundles = commands.add_parser("bundles", help="list the models that ship")
-    bundles.set_defaults(run_command=_bundles)
-    return top
+    command.add_argument("--no-preview", action="store_true", help="draw no picture")
+    command.add_argument("--progress", default="human", choices=("human", "json", "none"))
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -103,11 +99,11 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _segment(arguments: argparse.Namespace) -> int:
     from .bundle import load_bundle
     from .console import reporter
+    from .one_scan import Options, plan, segment_scan
     from .segmentation import open_model
 
     show = reporter(arguments.progress)
-    if arguments.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # TensorFlow looks at it when it loads
+    hide_graphics_cards(arguments)
     several = len(arguments.inputs) > 1
     if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
         show.failure("--preview, --report, --series and --with cannot be used with several inputs.")
@@ -115,10 +111,11 @@ def _segment(arguments: argparse.Namespace) -> int:
     if several and arguments.output.suffix and not arguments.output.is_dir():
         show.failure("With several inputs --output must be a folder: name one without a suffix.")
         return 2
+    options = Options.of(arguments)
     try:
         bundle = load_bundle(arguments.bundle)
         if not several:
-            _plan(arguments, arguments.inputs[0], arguments.output, bundle)
+            plan(arguments.inputs[0], arguments.output, bundle, options)
         show.progress("load", 0.0, "Loading the model")
         model = open_model(bundle, engine=arguments.engine)
     except ParotidSegError as error:
@@ -131,71 +128,11 @@ def _segment(arguments: argparse.Namespace) -> int:
             output = output / f"{number:03d}"
             show.heading(f"Scan {number} of {len(arguments.inputs)}")
         try:
-            _segment_one(arguments, source, output, model, show)
+            segment_scan(source, output, model, options, show)
         except ParotidSegError as error:
             show.failure(str(error))
             failed += 1
     return 1 if failed else 0
-
-
-def _plan(arguments: argparse.Namespace, source: Path, output: Path, bundle: Bundle) -> Outputs:
-    from .dicom_reference import check_dicom_input
-    from .outputs import Outputs
-
-    planned = Outputs.plan(
-        output,
-        preview=arguments.preview,
-        report=arguments.report,
-        draw=not arguments.no_preview,
-        stem="parotids" if bundle.structures == PAROTIDS else "segmentation",
-        dicom=arguments.dicom,
-    )
-    if planned.needs_dicom:
-        check_dicom_input(source)
-    return planned
-
-
-def _read_inputs(arguments: argparse.Namespace, source: Path, bundle: Bundle) -> list[sitk.Image]:
-    """The images that the model takes, in its order."""
-    from .images import read_image
-
-    first, *others = bundle.segmenter.preprocessing.inputs
-    whole_head = bundle.needs_whole_head
-    images = [read_image(source, series=arguments.series, modality=first.modality, whole_head=whole_head)]
-    paths = dict(assignment.partition("=")[::2] for assignment in arguments.others)
-    if set(paths) != {other.name for other in others}:
-        wanted = " ".join(f"--with {other.name}=PATH" for other in others) or "no --with"
-        raise ImageError(f"The model '{bundle.name}' takes a {first.name} image as INPUT and {wanted}.")
-    return images + [read_image(paths[o.name], modality=o.modality, whole_head=whole_head) for o in others]
-
-
-def _segment_one(arguments: argparse.Namespace, source: Path, output: Path, model: Model, show: Reporter) -> None:
-    from .dicom_reference import DicomReference
-    from .segmentation import segment
-
-    bundle = model.bundle
-    planned = _plan(arguments, source, output, bundle)
-    show.progress("read", 0.05, "Reading the scan")
-    started = time.perf_counter()
-    images = _read_inputs(arguments, source, bundle)
-    modality = bundle.segmenter.preprocessing.inputs[0].modality
-    reference = DicomReference.open(source, arguments.series, modality) if planned.needs_dicom else None
-    reading = time.perf_counter() - started
-    result = segment(images, model, mirror=not arguments.no_mirror, progress=show.progress)
-    result.timings.update(load=model.loading_seconds, read=reading)
-    show.progress("write", 1.0, "Writing the result")
-    planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
-    show.result(result, planned.paths)
-
-
-def _window(image: sitk.Image, bundle: Bundle) -> tuple[float, float]:
-    """The values that a picture shows black and white: soft tissue in CT, else what the network sees."""
-    from .preview import WINDOW
-
-    preprocessing = bundle.segmenter.preprocessing
-    if preprocessing.inputs[0].modality == "CT":
-        return WINDOW
-    return next(channel for channel in preprocessing.channels if channel.input == 0).limits(image)
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -162,6 +162,30 @@ def find_slices(source: Path | Sequence[Path], series: str | None = None, modali
     return _sorted(chosen)
 
 
+def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[Path]]:
+    """The files of each series of a modality among any number of files, by SeriesInstanceUID.
+
+    Localizers do not count. A damaged file, of which nobody can say whose it is, is listed with each series of its
+    folder, so that reading that series fails and says why, instead of a scan with slices missing at its end.
+
+    Args:
+        files: of any kind; those that are no DICOM images are passed over.
+        modality: as DICOM codes it; "OT" takes any.
+    """
+    headers, damaged = _readable(files)
+    groups = defaultdict(list)
+    for header in headers:
+        if modality in (header.modality, "OT") and not header.is_localizer:
+            groups[header.series].append(header)
+    listed = {}
+    for uid, group in groups.items():
+        if _Series(group).slices >= FEWEST_IMAGES:
+            folders = {header.path.parent for header in group}
+            paths = [header.path for header in group] + [path for path in damaged if path.parent in folders]
+            listed[uid] = sorted(paths)
+    return listed
+
+
 def _headers_of_folder(folder: Path, series: str | None, modality: str) -> list[_Header]:
     headers = _read_headers(_files(folder), f"the folder {folder.name!r}")
     return _choose(_series_of(headers, folder, modality), series, folder, modality).headers
@@ -204,21 +228,28 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names))
 
 
-def _read_headers(files: Iterable[Path], where: str) -> list[_Header]:
+def _readable(files: Iterable[Path]) -> tuple[list[_Header], list[Path]]:
+    """The headers of the DICOM images among the files, and which files are damaged CT images."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    headers, damaged = [], 0
+    headers, damaged = [], []
     for path in files:
         reader.SetFileName(str(path))
         try:
             reader.ReadImageInformation()
         except RuntimeError:  # no DICOM, a DICOM object without pixels, or a damaged file
-            damaged += _is_damaged_ct(path)
+            if _is_damaged_ct(path):
+                damaged.append(path)
             continue
         headers.append(_header(reader, path))
+    return headers, damaged
+
+
+def _read_headers(files: Iterable[Path], where: str) -> list[_Header]:
+    headers, damaged = _readable(files)
     if damaged:
         raise ImageError(
-            f"{damaged} DICOM CT file(s) in {where} are damaged, cut short or compressed in an "
+            f"{len(damaged)} DICOM CT file(s) in {where} are damaged, cut short or compressed in an "
             "unknown way: copy or export the series again."
         )
     return headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 import tempfile
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class Application:
         self._application_logic = application_logic
         self._io_manager = CoreIOManager(slicer)
         self._module_manager = ModuleManager(modules)
+        self._options = types.SimpleNamespace(runPythonAndExit=False)
+        self.exit_code: int | None = None
         self._at_startup: list[Callable[[], object]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="standin-slicer-")
         self.slicerHome = self._folder.name
@@ -62,6 +65,14 @@ class Application:
     def testingEnabled(self) -> bool:
         """True: `slicer.util` logs instead of opening message boxes."""
         return True
+
+    def commandOptions(self) -> types.SimpleNamespace:
+        """What `slicer.util.exit` sets."""
+        return self._options
+
+    def exit(self, status: int) -> None:
+        """Note with which code the application was told to end."""
+        self.exit_code = status
 
     def processEvents(self) -> None:
         """Nothing waits here."""

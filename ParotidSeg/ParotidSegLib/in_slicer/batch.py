@@ -1,0 +1,99 @@
+"""The batch inside Slicer: `parotidseg batch` in a process of its own, where the engine is installed; and the DICOM
+database as a further source of scans.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import cli
+from ..batch_command import LISTING
+from ..bundle import load_bundle
+from ..dicom_series import list_series
+from ..errors import ImageError, ParotidSegError
+from ..export import write_json
+from .engine_packages import DICOM, python_path
+from .job import child_environment
+from .process_tree import kill_tree
+from .run import worker_python
+
+_DATABASE = "--dicom-database"
+_MODALITY = "0008,0060"
+#: How long a batch that was interrupted may put its files in order.
+_GRACE_SECONDS = 10.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a batch and wait for it; what it prints goes to the terminal that Slicer was started from.
+
+    Args:
+        arguments: those of `parotidseg batch`; --dicom-database may stand in place of the folder.
+
+    Returns:
+        The exit code: 0 all done, 1 some failed, 2 wrong use.
+    """
+    words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    with tempfile.TemporaryDirectory(prefix="parotidseg-") as folder:
+        listing = Path(folder) / "series.json"
+        from_database = _DATABASE in words
+        if from_database:
+            words = [word for word in words if word != _DATABASE] + [LISTING, str(listing)]
+        try:
+            parsed = cli.parser().parse_args(["batch", *words])
+            if from_database:
+                modality = load_bundle(parsed.bundle).segmenter.preprocessing.inputs[0].modality
+                write_json(database_series(modality), listing)
+        except SystemExit as end:  # argparse has said what is wrong, or has printed its help
+            return end.code if isinstance(end.code, int) else 1
+        except ParotidSegError as error:
+            print(f"parotidseg: {error}", flush=True)
+            return 1
+        packages = [parsed.engine, *([DICOM.name] if parsed.dicom else [])]
+        return _run(["batch", *words], packages, Path(folder))
+
+
+def _run(words: Sequence[str], packages: Sequence[str], folder: Path) -> int:
+    """Run the command line in PythonSlicer, with the packages that the module has installed for it."""
+    mark = secrets.token_hex(16)
+    process = subprocess.Popen(
+        [str(worker_python()), "-m", "ParotidSegLib", *words],
+        env=child_environment(folder, python_path=python_path(*packages), mark=mark),
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        return process.wait()
+    finally:
+        # An interruption from the keyboard reaches the whole family: it may tidy up, but nothing of it stays.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+        kill_tree(process, mark)
+
+
+def database_series(modality: str) -> dict[str, list[str]]:
+    """The files of each series of a modality in the application's DICOM database, by SeriesInstanceUID.
+
+    Raises:
+        ImageError: the database is not open, or holds none.
+    """
+    import slicer
+
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None or not database.isOpen:
+        raise ImageError("Slicer's DICOM database is not open: open the module DICOM once, or give a folder.")
+    series: dict[str, list[str]] = {}
+    for patient in database.patients():
+        for study in database.studiesForPatient(patient):
+            for uid in database.seriesForStudy(study):
+                files = [Path(name) for name in database.filesForSeries(uid)]
+                if files and modality in (database.fileValue(str(files[0]), _MODALITY), "OT"):
+                    # Once more by the headers themselves: a localizer is a CT for the database.
+                    found = list_series(files, modality)
+                    series.update({name: list(map(str, paths)) for name, paths in found.items()})
+    if not series:
+        raise ImageError(f"Slicer's DICOM database holds no {modality} series: import one in the module DICOM.")
+    return dict(sorted(series.items()))
