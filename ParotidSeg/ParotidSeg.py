@@ -42,6 +42,7 @@ RELOADED = (
     "scene",
     "registration",
     "run",
+    "dicom_job",
     "exports",
     "preparation",
     "parameters",

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
 from application.scripted import load_scripted_module
+from made_dicom_results import write_ct
 from made_panel import run_event_loop_until
 
 from ParotidSegLib.engines import installed_engines
@@ -223,6 +225,25 @@ def test_what_is_exported_lies_where_the_message_says(panel: Any, sample_ct: Pat
     panel.measure()
     assert not panel.ui.exportButton.enabled
     assert "DICOM files of this CT" in panel.ui.exportButton.toolTip
+    check_dicom(panel, sitk.ReadImage(str(sample_ct)), tmp_path)
+
+
+def check_dicom(panel: Any, ct: sitk.Image, folder: Path) -> None:
+    """RTSTRUCT is written while the window lives, from the CT's DICOM files; files of another CT are refused."""
+    other = sitk.Image((16, 16, 12), sitk.sitkInt16)
+    for name, image in (("other", other), ("ct", ct)):
+        write_ct(folder / name, sitk.Cast(image, sitk.sitkInt16))
+        panel.ui.dicomFolderEdit.currentPath = str(folder / name)
+        panel.ui.exportButton.click()
+        assert panel.run.running
+        assert "Wait" in panel.ui.exportButton.toolTip
+        run_event_loop_until(lambda: not panel.run.running, seconds=60)
+        told = panel.ui.exportMessageLabel.text
+        assert told.startswith("Written: ") == (name == "ct"), told
+    assert panel.ui.messageLabel.text == ""
+    file = Path(told.removeprefix("Written: "))
+    regions = pydicom.dcmread(file).StructureSetROISequence
+    assert [region.ROIName for region in regions] == ["Parotid_R", "Parotid_L"]
 
 
 def test_the_self_test_of_the_module_passes(module: Any, slicer_app: Any) -> None:

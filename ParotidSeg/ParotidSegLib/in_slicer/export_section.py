@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ctk
-import qt
 from slicer.i18n import tr as _
 
 from ..errors import ParotidSegError
@@ -57,6 +57,8 @@ class ExportSection:
 
     def missing(self) -> str:
         """What is missing before the button can be pressed; empty if nothing is."""
+        if self._run.running:
+            return _("Wait until the run has ended.")
         if self._parameters is None or self._parameters.outputSegmentation is None:
             return _("Segment a CT first, or choose a segmentation above.")
         if self._parameters.inputVolume is None:
@@ -76,25 +78,30 @@ class ExportSection:
         self._run.install(plan, _("RTSTRUCT and DICOM SEG need packages that are not installed yet."), self._write)
 
     def _write(self) -> None:
-        """Write the file, and say where it is or why it is not."""
+        """Write the file, and say where it is or why it is not; DICOM, which takes seconds, while the panel goes on."""
         parameters = self._parameters
         if parameters is None or self.missing():
             return
-        qt.QApplication.setOverrideCursor(qt.QCursor(qt.Qt.WaitCursor))
+        nodes = parameters.outputSegmentation, parameters.inputVolume
+        folder, suffix = Path(parameters.exportFolder), parameters.exportFormat.value
         try:
-            files = self._logic.export(
-                parameters.outputSegmentation,
-                parameters.inputVolume,
-                Path(parameters.exportFolder),
-                suffix=parameters.exportFormat.value,
-                dicom_folder=self._dicom_folder() if parameters.exportFormat.is_dicom else None,
-            )
+            if parameters.exportFormat.is_dicom:
+                job = self._logic.startDicomExport(*nodes, folder, suffix=suffix, dicom_folder=self._dicom_folder())
+                status = _("Writing DICOM …")
+                self._tell(status)
+                self._run.watch(
+                    job,
+                    status,
+                    lambda: self._tell_written([job.target]),
+                    failed=lambda problem: self._tell(problem, failed=True),
+                )
+            else:
+                self._tell_written(self._logic.export(*nodes, folder, suffix=suffix))
         except ParotidSegError as error:
             self._tell(str(error), failed=True)
-        else:
-            self._tell(_("Written: {files}").format(files=", ".join(str(file) for file in files)))
-        finally:
-            qt.QApplication.restoreOverrideCursor()
+
+    def _tell_written(self, files: Sequence[Path]) -> None:
+        self._tell(_("Written: {files}").format(files=", ".join(str(file) for file in files)))
 
     def _dicom_folder(self) -> Path | None:
         """The folder that the user named, else the one that Slicer's DICOM database knows."""
@@ -113,5 +120,5 @@ class ExportSection:
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         label = self._ui.exportMessageLabel
-        label.text, label.visible = text, True
+        label.text, label.visible = text, bool(text)
         label.styleSheet = PROBLEM_STYLE if failed else ""

@@ -1,15 +1,9 @@
-"""The contours as they are now, and the review, as files. MRML only, no Qt.
-
-DICOM is written by `parotidseg export` in a process like the worker's: the packages that write it are only there.
-"""
+"""The contours as they are now, and the review, as files. MRML only, no Qt; DICOM is in `dicom_job`."""
 
 from __future__ import annotations
 
 import csv
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,18 +15,13 @@ from slicer.i18n import tr as _
 from ..atomic import atomic_path
 from ..errors import ImageError, OutputError
 from ..export import DICOM_SUFFIXES, write_segmentation
-from ..structures import PAROTIDS, Structure
-from .engine_packages import DICOM, missing, python_path
-from .job import WorkerJob
+from ..structures import Structure
+from .dicom_job import DicomJob
 from .results import report_of
-from .run import BUNDLE, worker_python
-from .scene import dicom_files, gland_labels, gland_table, is_edited
+from .scene import gland_labels, gland_table
 
 STEM = "parotids"
 _LABEL_SUFFIXES = (".seg.nrrd", ".nii.gz")
-_DICOM_SECONDS = 300.0
-#: The command line begins the sentence of a failure with its own name.
-_CLI_FAILURE = "parotidseg: "
 
 
 def export(
@@ -71,76 +60,12 @@ def export(
         labels = gland_labels(segmentation, volume, structures)
         return [write_segmentation(labels, target, structures=structures)]
     if suffix in DICOM_SUFFIXES:
-        return [_write_dicom(segmentation, volume, target, structures, dicom_folder)]
-    raise OutputError(_("The contours cannot be written as '{suffix}': choose another format.").format(suffix=suffix))
-
-
-def dicom_problem(volume: Any, dicom_folder: str | Path | None = None) -> str:
-    """Why RTSTRUCT and DICOM SEG cannot be written now, one sentence; empty if they can."""
-    if dicom_folder is None and not dicom_files(volume):
-        return _(
-            "This CT was not loaded from Slicer's DICOM database, and the format refers to its DICOM files: choose "
-            "their folder, or write a .seg.nrrd."
-        )
-    if missing(DICOM.name):
-        return _("The packages that write DICOM are not installed: install {title} first.").format(title=DICOM.title)
-    return ""
-
-
-# --- DICOM -----------------------------------------------------------------------------------------------------------
-
-
-def _write_dicom(
-    segmentation: Any, volume: Any, target: Path, structures: Sequence[Structure], dicom_folder: str | Path | None
-) -> Path:
-    problem = dicom_problem(volume, dicom_folder)
-    if problem:
-        raise OutputError(problem)
-    # In the volume's own space: that of its DICOM files, whatever transform the scene has put above it.
-    labels = gland_labels(segmentation, volume, structures)
-    edited = is_edited(segmentation, volume, structures)
-    with tempfile.TemporaryDirectory(prefix="parotidseg-") as name:
-        work = Path(name)
-        handed = write_segmentation(labels, work / "labels.nrrd", structures=structures)
-        source = Path(dicom_folder) if dicom_folder is not None else _gathered(dicom_files(volume), work / "dicom")
-        command = [str(worker_python()), "-m", "ParotidSegLib", "export", str(handed), "--output", str(target)]
-        command += ["--dicom", str(source.absolute()), *(["--edited"] if edited else [])]
-        if tuple(structures) != PAROTIDS:
-            command += ["--bundle", segmentation.GetAttribute(BUNDLE) or ""]
-        with WorkerJob(
-            command,
-            python_path=python_path(DICOM.name),
-            stall_seconds=_DICOM_SECONDS,
-            needs_result=False,
-        ) as job:
-            job.start()
-            job.wait(_DICOM_SECONDS)
-            if job.result is None:
-                raise OutputError(_told_by_cli(job.log) or job.failure or _("Writing DICOM took too long: try again."))
-    return target
-
-
-def _gathered(files: Sequence[Path], folder: Path) -> Path:
-    """One folder with the files of a series, which may lie among others: links where the disk allows, else copies."""
-    folder.mkdir()
-    for index, file in enumerate(files):
-        place = folder / f"{index:05d}.dcm"
+        job = DicomJob(segmentation, volume, target, structures=structures, dicom_folder=dicom_folder)
         try:
-            os.link(file, place)
-        except OSError:
-            try:
-                shutil.copyfile(file, place)
-            except OSError as error:
-                raise OutputError(
-                    _("The DICOM files of the CT cannot be read: look whether their disk is there.")
-                ) from error
-    return folder
-
-
-def _told_by_cli(log: str) -> str:
-    """The sentence with which the command line failed; empty if there is none."""
-    told = [line.removeprefix(_CLI_FAILURE) for line in log.splitlines() if line.startswith(_CLI_FAILURE)]
-    return told[-1] if told else ""
+            return [job.wait()]
+        finally:
+            job.close()
+    raise OutputError(_("The contours cannot be written as '{suffix}': choose another format.").format(suffix=suffix))
 
 
 # --- surfaces --------------------------------------------------------------------------------------------------------

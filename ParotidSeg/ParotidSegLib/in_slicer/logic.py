@@ -19,6 +19,7 @@ from ..bundle import load_bundle
 from ..errors import BundleError, ImageError, WorkerError
 from ..structures import PAROTIDS, Structure
 from . import exports, undo
+from .dicom_job import DicomJob
 from .engine_packages import DICOM, missing
 from .events import Event, Failure, Result
 from .installer import Plan, make_plan
@@ -237,16 +238,36 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         dicom_folder: str | Path | None = None,
     ) -> list[Path]:
         """Write contours or review; arguments, result and errors as of `exports.export`."""
-        if dicom_folder is not None and self.dicomFolder(volumeNode) == Path(dicom_folder):
-            dicom_folder = None  # its folder may hold other series: the database knows the very files
         return exports.export(
             segmentationNode,
             volumeNode,
             folder,
             suffix=suffix,
             structures=self.structures(segmentationNode),
-            dicom_folder=dicom_folder,
+            dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
         )
+
+    def startDicomExport(
+        self,
+        segmentationNode: Any,
+        volumeNode: Any,
+        folder: str | Path,
+        *,
+        suffix: str,
+        dicom_folder: str | Path | None = None,
+    ) -> DicomJob:
+        """Start to write RTSTRUCT or DICOM SEG; whoever called polls and closes it. Arguments as of `export`."""
+        return DicomJob(
+            segmentationNode,
+            volumeNode,
+            Path(folder).absolute() / f"{exports.STEM}{suffix}",
+            structures=self.structures(segmentationNode),
+            dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
+        )
+
+    def _unlessOfDatabase(self, folder: str | Path | None, volumeNode: Any) -> str | Path | None:
+        """No folder where it is that of the DICOM database, which knows the very files: others may lie beside them."""
+        return None if folder is not None and self.dicomFolder(volumeNode) == Path(folder) else folder
 
 
 def volume_of(segmentationNode: Any) -> Any:

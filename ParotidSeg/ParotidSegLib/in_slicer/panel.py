@@ -47,7 +47,13 @@ class ParotidSegPanel(VTKObservationMixin):
         self._watched: list[tuple[Any, Any, Any]] = []
         root.setMRMLScene(slicer.mrmlScene)
         self.models = ModelChoice(self.ui, self._choose_bundle)
-        self.run = RunSection(self.ui, logic, self.models, self._result_is_there)
+        self.run = RunSection(
+            self.ui,
+            logic,
+            self.models,
+            done=self._result_is_there,
+            changed=lambda: self.export.show(self.parameters),
+        )
         self.review = ReviewSection(self.ui, logic)
         self.correct = CorrectSection(self.ui, logic)
         self.export = ExportSection(self.ui, logic, self.run)

@@ -31,13 +31,17 @@ class RunSection:
         logic: starts the worker and puts its result into the scene.
         models: the choice of the model.
         done: called with the segmentation node once a result is in the scene.
+        changed: called when a job has begun or ended.
     """
 
-    def __init__(self, ui: Any, logic: Any, models: ModelChoice, done: Callable[[Any], None]) -> None:
-        self._ui, self._logic, self._models, self._done = ui, logic, models, done
+    def __init__(
+        self, ui: Any, logic: Any, models: ModelChoice, *, done: Callable[[Any], None], changed: Callable[[], None]
+    ) -> None:
+        self._ui, self._logic, self._models, self._done, self._changed = ui, logic, models, done, changed
         self._parameters: ParotidSegParameters | None = None
         self._run: Any = None
         self._then: Callable[[], None] | None = None
+        self._failed: Callable[[str], None] = self._tell
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
@@ -115,9 +119,7 @@ class RunSection:
             return
         text = _("{question}\n\n{what}\n\nInstall it now?").format(question=question, what=plan.what)
         if slicer.util.confirmOkCancelDisplay(text, _("ParotidSeg")):
-            self._then = then
-            self._tell("")
-            self._watch(self._logic.prepare(plan), _("Checking this computer …"))
+            self.watch(self._logic.prepare(plan), _("Checking this computer …"), then)
 
     def _prepare(self) -> None:
         """Install what is lacking first; then start."""
@@ -161,6 +163,7 @@ class RunSection:
         self._ui.statusLabel.text = status
         self._timer.start()
         self.show(self._parameters)
+        self._changed()
 
     def _poll(self) -> None:
         if self._run is None:
@@ -178,6 +181,21 @@ class RunSection:
             elif isinstance(event, Result):
                 self._finish()
 
+    def watch(
+        self, job: Any, status: str, then: Callable[[], None], *, failed: Callable[[str], None] | None = None
+    ) -> None:
+        """Show another job with the bar and the button of a run.
+
+        Args:
+            job: it has been started.
+            status: what is shown until it tells something itself.
+            then: called once it has succeeded.
+            failed: called with the sentence of a failure, empty for a cancel; by default it is shown as that of a run.
+        """
+        self._then, self._failed = then, failed or self._tell
+        self._tell("")
+        self._watch(job, status)
+
     def _finish(self) -> None:
         run = self._run
         if self._then is not None:
@@ -193,7 +211,7 @@ class RunSection:
 
     def _end(self, status: str, *, problem: str = "") -> None:
         self._timer.stop()
-        self._then = None
+        failed, self._failed, self._then = self._failed, self._tell, None
         run, self._run = self._run, None
         if run is not None:
             self._ui.logText.plainText = run.log
@@ -201,8 +219,9 @@ class RunSection:
         self._ui.progressBar.visible = False
         self._ui.statusLabel.text = status
         self._ui.statusLabel.visible = bool(status)
-        self._tell(problem)
+        failed(problem)
         self.show(self._parameters)
+        self._changed()
 
     def _tell(self, problem: str) -> None:
         self._ui.messageLabel.text = problem
