@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import re
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-MODULE = Path(__file__).resolve().parents[2] / "ParotidSeg" / "ParotidSeg.py"
+HERE = Path(__file__).resolve().parent
+MODULE = HERE.parents[1] / "ParotidSeg" / "ParotidSeg.py"
 IN_SLICER = MODULE.parent / "ParotidSegLib" / "in_slicer"
-UI = MODULE.parent / "Resources" / "UI" / "ParotidSeg.ui"
 
 #: Imports the module file beside empty modules of Slicer's names, and prints which packages that loaded.
 _IMPORT = """
@@ -43,19 +43,30 @@ def test_the_module_file_stays_thin() -> None:
     assert len(MODULE.read_text(encoding="utf-8").splitlines()) < 250
 
 
-def test_reload_names_every_file_of_the_panel_after_those_that_it_imports() -> None:
+def imported_by(name: str) -> set[str]:
+    """The files of in_slicer that one of them imports when it is read."""
+    tree = ast.parse((IN_SLICER / f"{name}.py").read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
+    return found
+
+
+def test_reload_names_every_file_behind_the_panel_after_those_that_it_imports() -> None:
     tree = ast.parse(MODULE.read_text(encoding="utf-8"))
     (named,) = [
         ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "RELOADED"
     ]
-    files = {path.stem for path in IN_SLICER.glob("*.py")} - {"__init__"}
-    assert set(named) == files
+    behind, waiting = set(), {"panel", "logic", "registration"}
+    while waiting:
+        behind.add(name := waiting.pop())
+        waiting |= imported_by(name) - behind
+    assert set(named) == behind
     for position, name in enumerate(named):
-        text = (IN_SLICER / f"{name}.py").read_text(encoding="utf-8")
-        later = [other for other in named[position + 1 :] if re.search(rf"^from \.{other} import", text, re.MULTILINE)]
-        assert later == [], f"{name} imports {later}, which come after it"
+        assert imported_by(name).isdisjoint(named[position + 1 :]), f"{name} stands before what it imports"
 
 
 @pytest.mark.parametrize("path", sorted([MODULE, *IN_SLICER.glob("*.py")]), ids=lambda path: path.stem)
@@ -74,3 +85,41 @@ def test_every_text_that_the_panel_sets_can_be_translated(path: Path) -> None:
         names = [target.attr for target in node.targets if isinstance(target, ast.Attribute)]
         texts = {"text", "toolTip", "placeholderText", "title"} & set(names)
         assert not texts or node.value.value == "", f"{path.name}:{node.lineno} sets {texts} without _()"
+
+
+#: Opens the panel, reloads as a developer does, opens it again and lets it choose a CT.
+_RELOAD = """
+import sys
+from pathlib import Path
+from application.scripted import load_scripted_module
+from application.start import start
+slicer = start()
+import widgets
+widgets.install()
+module = load_scripted_module(slicer, Path(sys.argv[1]))
+first = module.ParotidSegWidget()
+from ParotidSegLib.in_slicer import panel, scene
+before = panel.ParotidSegPanel, scene.GlandRow
+first.onReload()
+first.cleanup()
+assert panel.ParotidSegPanel is not before[0] and scene.GlandRow is not before[1]
+assert panel.GlandRow is scene.GlandRow
+second = module.ParotidSegWidget()
+from made_panel import add_ct
+add_ct()
+assert second.panel.ui.segmentButton.enabled
+second.cleanup()
+print("reloaded")
+"""
+
+
+def test_reload_reads_every_file_anew_and_the_panel_works_after_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _RELOAD, str(MODULE)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (MODULE.parent, HERE, HERE.parent)))},
+    )
+    assert done.stdout.split() == ["reloaded"], done.stderr
