@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import qt
+import vtk
 from made_panel import MadeLogic, add_ct, make_panel, run_event_loop_until
 
 from ParotidSegLib.bundle import bundles_folder
@@ -82,6 +83,19 @@ def test_a_ct_under_a_linear_transform_is_taken_and_under_a_bent_one_refused(
     with_ct.SetAndObserveTransformNodeID(bent.GetID())
     assert not panel.ui.segmentButton.enabled
     assert "harden" in panel.ui.segmentButton.toolTip
+
+
+def test_a_segmentation_of_surfaces_is_refused_before_a_run(panel: Any, with_ct: Any, slicer_app: Any) -> None:
+    node = slicer_app.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "From a structure set")
+    node.SetSourceRepresentationToClosedSurface()
+    sphere = vtk.vtkSphereSource()
+    sphere.Update()
+    node.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "Mandible", [1.0, 0.0, 0.0], "Mandible")
+    panel.parameters.outputSegmentation = node
+    assert not panel.ui.segmentButton.enabled
+    assert "choose a new segmentation" in panel.ui.segmentButton.toolTip
+    panel.parameters.outputSegmentation = None
+    assert panel.ui.segmentButton.enabled
 
 
 def test_ones_own_model_must_be_chosen(panel: Any, with_ct: Any) -> None:

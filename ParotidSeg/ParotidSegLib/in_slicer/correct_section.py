@@ -32,6 +32,7 @@ class CorrectSection:
         editor.segmentationNodeSelectorVisible = False
         editor.sourceVolumeNodeSelectorVisible = False
         editor.switchToSegmentationsButtonVisible = False
+        editor.autoShowSourceVolumeNode = False  # the views belong to the user
         editor.effectColumnCount = 4
         editor.maximumNumberOfUndoStates = 20
         ui.resetButton.connect("clicked()", self._reset)

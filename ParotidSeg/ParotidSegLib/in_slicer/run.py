@@ -16,7 +16,7 @@ from .engine_packages import python_path
 from .events import Event, Failure, Result
 from .job import WorkerJob, segment_command
 from .results import keep_report
-from .scene import is_in_scene, new_segmentation, put_segments, write_volume
+from .scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
 
 #: Attribute of the segmentation node: the model that drew in it, by name or path, for its structures.
 BUNDLE = "ParotidSeg.bundle"
@@ -63,7 +63,7 @@ class SegmentationRun:
         failure: one sentence once it has failed or was cancelled.
 
     Raises:
-        ImageError: the node holds no image.
+        ImageError: the node holds no image, or the segmentation takes no voxels.
         BundleError: the model is refused; the text says why.
     """
 
@@ -79,6 +79,8 @@ class SegmentationRun:
     ) -> None:
         if volume is None or volume.GetImageData() is None:
             raise ImageError(_("The chosen CT holds no image: choose another one, or load it again."))
+        if is_in_scene(segmentation):
+            check_takes_voxels(segmentation, volume)
         self.segmentation: Any = None
         self.failure: str | None = None
         self._volume, self._chosen = volume, segmentation

@@ -10,11 +10,11 @@ import qt
 import slicer.util
 from slicer.i18n import tr as _
 
-from ..errors import ParotidSegError
+from ..errors import ImageError, ParotidSegError
 from .events import Cancelled, Failure, LogLine, Progress, Result
 from .model_choice import ModelChoice
 from .parameters import ParotidSegParameters
-from .scene import is_in_scene
+from .scene import check_takes_voxels, is_in_scene
 
 POLL_MS = 100
 #: Legible on a light and on a dark theme.
@@ -88,6 +88,11 @@ class RunSection:
         transform = volume.GetParentTransformNode()
         if transform is not None and not transform.IsTransformToWorldLinear():
             return _("The CT lies under a transform that bends it: harden that transform on the CT first.")
+        if self._parameters.outputSegmentation is not None:
+            try:
+                check_takes_voxels(self._parameters.outputSegmentation, volume)
+            except ImageError as error:
+                return str(error)
         return self._models.check(self._parameters.bundle)[1]
 
     def press(self) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "Difference",
     "GlandRow",
     "automatic_labels",
+    "check_takes_voxels",
     "dicom_files",
     "difference_ml",
     "gland_labels",
@@ -116,7 +117,7 @@ def put_segments(
     """
     image = labels if isinstance(labels, sitk.Image) else read_labels(labels, structures=structures)
     check_on_voxels(image, volume_node)
-    _check_takes_voxels(segmentation_node, volume_node)
+    check_takes_voxels(segmentation_node, volume_node)
     (save_for_undo or (lambda: undo.save_state(segmentation_node)))()
     array = sitk.GetArrayViewFromImage(image)
     _write(segmentation_node, array, volume_node, structures)
@@ -126,7 +127,12 @@ def put_segments(
     place_beside(segmentation_node, volume_node)
 
 
-def _check_takes_voxels(segmentation_node: Any, volume_node: Any) -> None:
+def check_takes_voxels(segmentation_node: Any, volume_node: Any) -> None:
+    """Refuse a segmentation that `put_segments` cannot write into.
+
+    Raises:
+        ImageError: its master is no label map, or a transform between both nodes bends; the text says what to do.
+    """
     segmentation = segmentation_node.GetSegmentation()
     binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != binary:
@@ -283,7 +289,7 @@ def reset_glands(
     before = automatic_labels(segmentation_node, volume_node, structures)
     if before is None:
         raise ImageError("There is no automatic contour of this volume to go back to: segment it first.")
-    _check_takes_voxels(segmentation_node, volume_node)
+    check_takes_voxels(segmentation_node, volume_node)
     (save_for_undo or (lambda: undo.save_state(segmentation_node)))()
     _write(segmentation_node, sitk.GetArrayViewFromImage(before), volume_node, structures)
 

@@ -103,6 +103,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     sourceVolumeNodeSelectorVisible = _property("sourceVolumeNodeSelectorVisible", True)
     switchToSegmentationsButtonVisible = _property("switchToSegmentationsButtonVisible", True)
     unorderedEffectsVisible = _property("unorderedEffectsVisible", True)
+    autoShowSourceVolumeNode = _property("autoShowSourceVolumeNode", True)
     undoEnabled = _property("undoEnabled", True)
     readOnly = _property("readOnly", False)
     maximumNumberOfUndoStates = _property("maximumNumberOfUndoStates", 10)
