@@ -10,9 +10,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from weight_files import arrays_of
 
 pytestmark = pytest.mark.engine
 HERE = Path(__file__).resolve().parent
@@ -45,13 +45,10 @@ def test_the_weights_and_the_losses_are_those_of_one_device(runs):
     for one, two in zip(*histories, strict=True):
         for column in ("loss", "val_loss", "val_dice"):
             assert float(one[column]) == pytest.approx(float(two[column]), rel=2e-4), column
-    arrays: list[dict[str, np.ndarray]] = [{}, {}]
-    for name, found in zip(("one", "two"), arrays, strict=True):
-        with h5py.File(runs / name / "last.weights.h5") as file:
-            file.visititems(lambda key, item, found=found: found.update({key: item[()]}) if item.parent else None)
-    assert arrays[0].keys() == arrays[1].keys()
-    for key, value in arrays[0].items():
-        np.testing.assert_allclose(value, arrays[1][key], atol=5e-5, err_msg=key)
+    one, two = (arrays_of(runs / name / "last.weights.h5") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        np.testing.assert_allclose(value, two[key], atol=5e-5, err_msg=key)
 
 
 def test_the_run_says_which_devices_trained(runs):

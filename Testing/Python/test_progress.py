@@ -49,6 +49,14 @@ def test_on_a_terminal_a_live_line_goes_before_the_next_fact():
     assert out.getvalue() == "epoch 2/4  loss 0.5\n"
 
 
+def test_a_live_line_stays_within_the_width_of_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    err = Screen()
+    Terminal(io.StringIO(), err).progress("train", 1.0, "x" * 100)
+    assert len(err.getvalue().removeprefix("\r\033[K")) < 60
+    assert "x" * 10 in err.getvalue()
+
+
 def test_elsewhere_there_are_lines_alone(capsys):
     show = reporter("human")
     show.progress("train", 0.5, "epoch 2/4  step 3/8")

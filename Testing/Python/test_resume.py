@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from weight_files import arrays_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")]
 pytest.importorskip("tensorflow")
@@ -49,18 +51,9 @@ def test_the_processes_died_as_they_were_meant_to(runs):
 
 
 def test_the_weights_are_the_same_to_the_last_bit(runs):
-    import h5py
-    import numpy as np
-
-    def arrays(path: Path) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
-        with h5py.File(path) as file:
-            file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "dtype") else None)
-        return found
-
     folder, _ = runs
     for name in ("last", "hybrid", "best_dice", "state-3"):
-        one, other = (arrays(folder / run / f"{name}.weights.h5") for run in ("whole", "killed"))
+        one, other = (arrays_of(folder / run / f"{name}.weights.h5") for run in ("whole", "killed"))
         assert one.keys() == other.keys()
         assert len(one) > 10
         for key, value in one.items():

@@ -297,13 +297,14 @@ def test_progress_tells_stage_share_and_time_left(folder, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ParotidSegTrainingLib.training.progress.INTERVAL", 0.0)
         fit(recipe, folder, tmp_path / "run", report=silent, progress=lambda *now: said.append(now))
-    assert [stage for stage, _, _ in said] == ["read", *["train", "train", "validate", "epoch"] * 2]
+    assert [stage for stage, _, _ in said] == [*["read"] * 5, *["train", "train", "validate", "epoch"] * 2]
+    assert said[4][2] == "reading case 5 of 5"
     shares = [fraction for _, fraction, _ in said]
     assert shares == sorted(shares)
-    assert shares[1:3] == [0.25, 0.5]
+    assert shares[5:7] == [0.25, 0.5]
     assert shares[-1] == 1.0
-    assert "epoch 1/2  step 1/2" in said[1][2]
-    assert "left" in said[1][2]
+    assert "epoch 1/2  step 1/2" in said[5][2]
+    assert "left" in said[5][2]
 
 
 def test_a_split_without_a_single_gland_is_refused(folder):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,12 +14,14 @@ import made_training as made
 import pytest
 
 from ParotidSegLib import segmentation
+from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.cli import main
 from ParotidSegTrainingLib.judging import evaluation
 from ParotidSegTrainingLib.training import trainer
+from ParotidSegTrainingLib.training.run_folder import locked
 
 
 @pytest.fixture
@@ -115,6 +120,35 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_da
     monkeypatch.setattr(trainer, "fit", interrupted)
     assert main(["fit", str(recipe_file), "--data", str(made_dataset), "--run", str(tmp_path / "run")]) == 130
     assert "same command" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_a_termination_leaves_no_debris(monkeypatch, made_dataset, recipe_file, tmp_path):
+    run = tmp_path / "run"
+
+    def terminated(*_: object, **__: object) -> None:
+        with locked(run), atomic_path(run / "state-1.weights.h5") as temporary:
+            temporary.write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5.0)
+
+    monkeypatch.setattr(trainer, "fit", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["fit", str(recipe_file), "--data", str(made_dataset), "--run", str(run)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert list(run.iterdir()) == []
+
+
+def test_a_failure_is_told_as_progress_is_asked_for(capsys, tmp_path, made_dataset, recipe_file):
+    arguments = ["fit", "nothing", "--data", str(made_dataset), "--run", str(tmp_path / "run"), "--progress", "json"]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["stage"] == "error"
+    assert said.err == ""
 
 
 def test_evaluate_passes_its_options_on_and_writes_the_results(capsys, monkeypatch, made_dataset, tmp_path):

@@ -37,12 +37,34 @@ class AveragingAdamW(keras.optimizers.AdamW):
             for average, variable in zip(self.averages, variables, strict=True):
                 average.assign(ops.convert_to_tensor(variable))
 
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Change the variables by their gradients; several devices clip those of the whole batch, not of a part."""
+        if keras.config.backend() == "tensorflow" and self.global_clipnorm:
+            grads = _clipped_together(grads, self.global_clipnorm)
+        super().apply(grads, trainable_variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change one variable by its gradient, and its average with it."""
         super().update_step(gradient, variable, learning_rate)
         if self.momentum:
             average = self.averages[self._get_variable_index(variable)]
             self.assign(average, average * self.momentum + variable * (1.0 - self.momentum))
+
+
+def _clipped_together(grads: Sequence[Any], largest: float) -> Sequence[Any]:
+    """The gradients of one of several devices, so that their sum over the devices is clipped.
+
+    Keras would clip each device's own part before it adds them up, which is another step than that of one device.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return grads
+    whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+    clipped, _ = tf.clip_by_global_norm(whole, largest)
+    # Keras adds up the devices' shares once more.
+    return [gradient / context.num_replicas_in_sync for gradient in clipped]
 
 
 def build_optimizer(settings: Optimisation) -> AveragingAdamW:

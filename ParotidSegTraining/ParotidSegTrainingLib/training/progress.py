@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,7 +50,9 @@ class Terminal(HumanReporter):
 
     def progress(self, stage: str, fraction: float, message: str) -> None:
         if self._live:
-            super().progress(stage, fraction, message)
+            # A line that wraps could not be wiped out again.
+            room = shutil.get_terminal_size().columns - self.WIDTH - len(" 100%  ") - 1
+            super().progress(stage, fraction, message[: max(0, room)])
 
     def failure(self, message: str) -> None:
         self._clear()

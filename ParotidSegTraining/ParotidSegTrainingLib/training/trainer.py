@@ -16,6 +16,7 @@ A run folder holds everything that is needed to repeat or resume the run:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def fit(
             report=report,
         )
         try:
-            training.read_cases(folder, report, progress)
+            training.read_cases(folder, state.epoch / recipe.optimisation.epochs, progress)
             provenance.save(run)
             prefetcher = Prefetcher(input_workers(bool(visible_gpus())) if workers is None else workers)
             _train(
@@ -179,11 +180,15 @@ class _Training:
     cases: Sequence[Case] = ()
     validation: Sequence[Patch] = ()
 
-    def read_cases(self, folder: DatasetFolder, report: Callable[[str], None], progress: Progress) -> None:
-        """Read every case of both splits."""
-        progress("read", 0.0, "Reading the cases")
-        self.cases = _load(folder, self.names["train"], self.recipe)
-        cases = _load(folder, self.names["validation"], self.recipe)
+    def read_cases(self, folder: DatasetFolder, fraction: float, progress: Progress) -> None:
+        """Read every case of both splits; the fraction is what is done of the run already."""
+        total, numbers = sum(map(len, self.names.values())), itertools.count(1)
+
+        def read(name: str) -> None:
+            progress("read", fraction, f"reading case {next(numbers)} of {total}")
+
+        self.cases = _load(folder, self.names["train"], self.recipe, read)
+        cases = _load(folder, self.names["validation"], self.recipe, read)
         self.validation = [patch for case in cases for patch in validation_patches(case, self.recipe)]
 
 
@@ -238,16 +243,22 @@ def _train(
         state.save(run, model)
         line = _line(state.rows[-1], recipe)
         report(f"{line}, about {duration(clock.seconds_left())} left")
-        progress("epoch", clock.fraction(), line)
+        progress("epoch", clock.fraction(), f"epoch {state.epoch}/{settings.epochs} finished")
     if state.epoch < last:
         report(f"{recipe.name}: {settings.patience} epochs without a better validation Dice, the run ends here")
 
 
-def _load(folder: DatasetFolder, names: Sequence[str], recipe: Recipe) -> list[Case]:
+def _load(
+    folder: DatasetFolder, names: Sequence[str], recipe: Recipe, read: Callable[[str], None] = lambda name: None
+) -> list[Case]:
+    """The cases in memory; `read` is told of each one."""
     half_diagonal = float(np.linalg.norm(np.array(recipe.tile) * recipe.preprocessing.spacing)) / 2.0
     margin = half_diagonal + max(recipe.sampling.jitter)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        cases = list(pool.map(lambda name: load_case(folder, name, recipe, margin), names))
+        cases = []
+        for case in pool.map(lambda name: load_case(folder, name, recipe, margin), names):
+            cases.append(case)
+            read(case.name)
     if not any(len(points) for case in cases for points in case.points):
         raise DataError("No mask of this split holds a structure: there is nothing to learn or to validate on.")
     return cases
