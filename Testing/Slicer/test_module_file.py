@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,14 @@ def test_reload_reads_every_file_anew_and_the_panel_works_after_it() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (MODULE.parent, HERE, HERE.parent)))},
     )
     assert done.stdout.split() == ["reloaded"], done.stderr
+
+
+def test_every_picture_that_the_documentation_and_the_catalogue_name_is_there() -> None:
+    repository = HERE.parents[1]
+    page = (repository / "Documentation" / "Slicer.md").read_text(encoding="utf-8")
+    shown = [repository / "Documentation" / name for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page)]
+    cmake = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    (listed,) = re.findall(r'set\(EXTENSION_SCREENSHOTURLS "([^"]+)"\)', cmake)
+    shown += [repository / url.partition("/main/")[2] for url in listed.split()]
+    assert len(shown) >= 10
+    assert [path for path in shown if not path.is_file()] == []

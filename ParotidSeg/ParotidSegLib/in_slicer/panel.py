@@ -45,6 +45,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.parameters: Any = None
         self._gui: int | None = None
         self._watched: list[tuple[Any, Any, Any]] = []
+        self._measured_nodes: tuple[Any, Any] | None = None
         root.setMRMLScene(slicer.mrmlScene)
         self.models = ModelChoice(self.ui, self._choose_bundle)
         self.run = RunSection(
@@ -95,6 +96,7 @@ class ParotidSegPanel(VTKObservationMixin):
             self.parameters.inputVolume = _first_volume()
         self._gui = self.parameters.connectGui(self.ui)
         self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+        self._measured_nodes = None
         self.refresh()
 
     def _detach(self) -> None:
@@ -112,16 +114,22 @@ class ParotidSegPanel(VTKObservationMixin):
             self._watch(self.parameters.inputVolume, self.parameters.outputSegmentation)
         self.run.show(self.parameters)
         self.export.show(self.parameters)
-        self._later.start()
+        if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
+            self._later.start()
 
     def measure(self) -> None:
         """Measure the glands, and show what follows from it."""
-        node = volume = None
-        if self.parameters is not None:
-            node, volume = self.parameters.outputSegmentation, self.parameters.inputVolume
+        self._later.stop()
+        node, volume = self._measured_nodes = self._nodes()
         structures = self.logic.structures(node) if node is not None else ()
         self.review.show(node, _measured(node, volume, structures))
         self.correct.show(node, volume)
+
+    def _nodes(self) -> tuple[Any, Any]:
+        """The segmentation and the CT that are chosen now."""
+        if self.parameters is None:
+            return None, None
+        return self.parameters.outputSegmentation, self.parameters.inputVolume
 
     def _watch(self, volume: Any, segmentation: Any) -> None:
         """Follow the changes of the nodes that are chosen now, and of no others."""
