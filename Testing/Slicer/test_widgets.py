@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +16,16 @@ import slicer.util
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 
 PANEL = Path(__file__).resolve().parents[2] / "ParotidSeg" / "Resources" / "UI" / "ParotidSeg.ui"
+
+
+def test_qt_leaves_the_encoding_of_other_processes_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.stdout.buffer.write('größer'.encode())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "größer"
 
 
 def test_a_qt_property_is_an_attribute() -> None:

@@ -8,6 +8,7 @@ that a C++ object does not have cannot be set.
 from __future__ import annotations
 
 import ctypes
+import locale
 import os
 import sys
 import types
@@ -63,7 +64,10 @@ def _keep_singletons_alive() -> None:
 
 
 def _start_application() -> None:
+    # Qt sets the locale of the system, under which Python may read what other processes print as ASCII.
+    before = locale.setlocale(locale.LC_ALL)
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["parotidseg-tests"])
+    locale.setlocale(locale.LC_ALL, before)
     QtCore.QCoreApplication.setOrganizationName("parotidseg-tests")
     application.setStyle("Fusion")
 
