@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,23 @@ def test_the_python_script(slicer_app, monkeypatch, capsys):
     assert left.startswith("Left parotid gland: 2")
 
 
+def test_the_training_script(slicer_app, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    exec(block("Training in Slicer", "python"), {"__name__": "__main__"})
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert re.fullmatch(r"Right parotid gland \(n = \d+\) -?[\d.]+ mL bias", lines[-2]), lines[-2]
+    assert slicer_app.util.getNode("Left parotid gland: agreement").IsA("vtkMRMLPlotChartNode")
+
+
 def test_the_calls_that_are_listed_exist():
     from ParotidSegLib.in_slicer import scene
     from ParotidSegLib.in_slicer.logic import ParotidSegLogic
+    from ParotidSegTrainingLib.in_slicer.logic import ParotidSegTrainingLogic
 
-    owners = {"logic": ParotidSegLogic, "scene": scene}
-    calls = re.findall(r"`(logic|scene)\.(\w+)\(", PAGE)
-    assert calls
-    for owner, name in calls:
-        assert callable(getattr(owners[owner], name)), f"{owner}.{name}"
+    before, _, training = PAGE.partition("## Training in Slicer")
+    training, _, after = training.partition("\n## ")
+    for text, owner in ((before + after, ParotidSegLogic), (training, ParotidSegTrainingLogic)):
+        calls = re.findall(r"`(logic|scene)\.(\w+)\(", text)
+        assert calls
+        for name, call in calls:
+            assert callable(getattr(scene if name == "scene" else owner, call)), f"{name}.{call}"
