@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import locale
 import os
 from collections.abc import Iterator
 
@@ -51,3 +52,11 @@ def no_error_in_a_slot() -> Iterator[None]:
     end()
     if errors:
         raise errors[0]
+
+
+@pytest.fixture(autouse=True)
+def encoding_stays() -> Iterator[None]:
+    """Slicer's reader of DICOM sets the C locale, under which Python takes what other processes print for ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)

@@ -41,7 +41,7 @@ def test_the_batch_script(started_slicer, tmp_path, sample_ct):
     (scans / "one.nii.gz").symlink_to(sample_ct)
     places = [f"SLICER='{launcher}'", f"SCANS='{scans}'", f"RESULTS='{tmp_path / 'my results'}'"]
     script = "\n".join([*places, *lines[3:]])
-    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert ran.stdout.rstrip().endswith("exit code 0"), ran.stdout + ran.stderr
     assert (tmp_path / "my results" / "results.csv").read_text(encoding="utf-8").count("done") == 2
 

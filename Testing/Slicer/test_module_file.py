@@ -35,7 +35,11 @@ print(*sorted(m.__name__ for m in new if any(part in (getattr(m, "__file__", Non
 
 def test_the_import_of_the_module_file_loads_no_package() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORT, str(MODULE.parent)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _IMPORT, str(MODULE.parent)],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
     )
     assert done.stdout.split() == []
 
@@ -118,7 +122,7 @@ def test_reload_reads_every_file_anew_and_the_panel_works_after_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _RELOAD, str(MODULE)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         timeout=120,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (MODULE.parent, HERE, HERE.parent)))},
