@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import time
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,14 +14,14 @@ import made_training as made
 import pytest
 
 from ParotidSegLib import segmentation
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.cli import main
 from ParotidSegTrainingLib.judging import evaluation
 from ParotidSegTrainingLib.training import trainer
-from ParotidSegTrainingLib.training.run_folder import locked
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -122,24 +122,38 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_da
     assert "same command" in capsys.readouterr().err
 
 
+#: What a process runs that is asked to end while it writes into a run folder.
+TERMINATED = """
+import os, signal, sys, time
+from pathlib import Path
+from ParotidSegLib.atomic import atomic_path
+from ParotidSegTrainingLib.cli import main
+from ParotidSegTrainingLib.training import trainer
+from ParotidSegTrainingLib.training.run_folder import locked
+
+def fit(recipe, folder, run, **options):
+    with locked(run), atomic_path(run / "state-1.weights.h5") as temporary:
+        temporary.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60.0)
+
+trainer.fit = fit
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
-def test_a_termination_leaves_no_debris(monkeypatch, made_dataset, recipe_file, tmp_path):
+def test_a_termination_leaves_no_debris(made_dataset, recipe_file, tmp_path):
     run = tmp_path / "run"
-
-    def terminated(*_: object, **__: object) -> None:
-        with locked(run), atomic_path(run / "state-1.weights.h5") as temporary:
-            temporary.write_bytes(b"half")
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5.0)
-
-    monkeypatch.setattr(trainer, "fit", terminated)
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main(["fit", str(recipe_file), "--data", str(made_dataset), "--run", str(run)])
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert ended.value.code == 143
+    folders = [str(REPOSITORY / name) for name in ("ParotidSeg", "ParotidSegTraining")]
+    ended = subprocess.run(
+        [sys.executable, "-c", TERMINATED, "fit", recipe_file, "--data", made_dataset, "--run", run],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 143, ended.stderr
     assert list(run.iterdir()) == []
 
 
