@@ -20,8 +20,11 @@ help:  ## list the commands
 segment: $(VENV)/.segment  ## contour the sample CT, or CT=..., into out/ or OUT=...
 	@$(BIN)/parotidseg segment "$$CT" --output "$$OUT"
 
+# Slicer's modules are tested in a process of their own: its libraries and Qt, TensorFlow and OpenVINO crash in one.
+# pytest ends with 5 where no test was found: the packages for it (extra slicer-test) exist for some systems alone.
 test: lint  ## style, types, import rules and all tests
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest Testing/Slicer || [ $$? -eq 5 ]
 
 lint: $(VENV)/.test  ## style, types and import rules
 	$(BIN)/ruff check .

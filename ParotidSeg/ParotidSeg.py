@@ -41,6 +41,7 @@ RELOADED = (
     "undo",
     "scene",
     "registration",
+    "uncertainty",
     "run",
     "dicom_job",
     "exports",

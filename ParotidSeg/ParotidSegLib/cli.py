@@ -76,6 +76,11 @@ def add_shared_options(command: argparse.ArgumentParser) -> None:
         "--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate"
     )
     command.add_argument("--no-preview", action="store_true", help="draw no picture")
+    command.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="also write where the model is unsure, in percent (*.uncertainty.nrrd beside the output)",
+    )
     command.add_argument("--progress", default="human", choices=("human", "json", "none"))
 
 

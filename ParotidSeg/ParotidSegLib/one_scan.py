@@ -35,6 +35,7 @@ class Options:
         preview, report: where they go, see `outputs.Outputs.plan`.
         draw: whether a picture is wanted.
         dicom: suffixes of DICOM results beside the labels.
+        uncertainty: whether an image of where the model is unsure is wanted, too.
     """
 
     mirror: bool = True
@@ -44,6 +45,7 @@ class Options:
     report: Path | None = None
     draw: bool = True
     dicom: tuple[str, ...] = ()
+    uncertainty: bool = False
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Options:
@@ -56,6 +58,7 @@ class Options:
             report=getattr(arguments, "report", None),
             draw=not arguments.no_preview,
             dicom=tuple(arguments.dicom),
+            uncertainty=arguments.uncertainty,
         )
 
 
@@ -72,6 +75,7 @@ def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outp
         draw=options.draw,
         stem="parotids" if bundle.structures == PAROTIDS else "segmentation",
         dicom=options.dicom,
+        uncertainty=options.uncertainty,
     )
     if planned.needs_dicom:
         if isinstance(source, Path):
@@ -95,7 +99,7 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
     modality = bundle.segmenter.preprocessing.inputs[0].modality
     reference = DicomReference.open(source, options.series, modality) if planned.needs_dicom else None
     reading = time.perf_counter() - started
-    result = segment(images, model, mirror=options.mirror, progress=show.progress)
+    result = segment(images, model, mirror=options.mirror, uncertainty=options.uncertainty, progress=show.progress)
     result.timings.update(load=model.loading_seconds, read=reading)
     show.progress("write", 1.0, "Writing the result")
     planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)

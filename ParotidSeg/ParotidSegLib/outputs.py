@@ -16,8 +16,12 @@ from .dicom_export import write_dicom
 from .dicom_reference import DicomReference, Origin
 from .errors import OutputError
 from .export import is_dicom, segmentation_suffix, write_json, write_segmentation
+from .images import write_image
 from .preview import WINDOW
 from .segmentation import Segmentation
+
+#: What the name of the image of where the model is unsure ends with.
+UNCERTAINTY = ".uncertainty.nrrd"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Outputs:
     preview: Path | None
     report: Path | None
     dicom: tuple[Path, ...] = ()
+    uncertainty: Path | None = None
 
     @classmethod
     def plan(
@@ -39,6 +44,7 @@ class Outputs:
         draw: bool = True,
         stem: str = "parotids",
         dicom: Sequence[str] = (),
+        uncertainty: bool = False,
     ) -> Outputs:
         """Decide the paths.
 
@@ -49,6 +55,7 @@ class Outputs:
             preview, report: paths that were asked for.
             draw: whether a picture is wanted at all.
             dicom: suffixes of the DICOM results that are wanted beside the labels.
+            uncertainty: whether the image of where the model is unsure is wanted beside them (`UNCERTAINTY`).
 
         Raises:
             OutputError: a suffix is no format, two files have one path, or a place cannot be written.
@@ -63,7 +70,13 @@ class Outputs:
             report = report or output / "report.json"
         stem = labels.name[: -len(segmentation_suffix(labels))]
         beside = [labels.with_name(stem + suffix) for suffix in dict.fromkeys(dicom)]
-        planned = cls(labels, preview if draw else None, report, tuple(path for path in beside if path != labels))
+        planned = cls(
+            labels,
+            preview if draw else None,
+            report,
+            tuple(path for path in beside if path != labels),
+            labels.with_name(stem + UNCERTAINTY) if uncertainty else None,
+        )
         if planned.preview and planned.preview.suffix.lower() != ".png":
             raise OutputError(f"The picture cannot be written as {planned.preview}: let the name end with .png.")
         for index, path in enumerate(planned.paths):
@@ -77,7 +90,8 @@ class Outputs:
     @property
     def paths(self) -> list[Path]:
         """All wanted paths."""
-        return [path for path in (self.labels, *self.dicom, self.preview, self.report) if path is not None]
+        all_of_them = (self.labels, *self.dicom, self.uncertainty, self.preview, self.report)
+        return [path for path in all_of_them if path is not None]
 
     @property
     def needs_dicom(self) -> bool:
@@ -107,6 +121,8 @@ class Outputs:
         with _staged(self.paths) as staged:
             for path in (self.labels, *self.dicom):
                 _write_labels(result, staged[path], reference)
+            if self.uncertainty and result.uncertainty is not None:
+                write_image(result.uncertainty, staged[self.uncertainty])
             if self.preview:
                 from .preview import draw_preview
 

@@ -48,6 +48,21 @@ def contours_from(probabilities: np.ndarray, geometry: sitk.Image, structures: S
     return Contours(labels, {label: float(highest[labels == label].mean()) for label in found}, {})
 
 
+def indecision(probabilities: np.ndarray) -> np.ndarray:
+    """How undecided the network is at each voxel: the entropy of its probabilities, as a share of the largest, percent.
+
+    Args:
+        probabilities: float32 (z, y, x, structures); the background has the rest.
+
+    Returns:
+        uint8 (z, y, x): 0 where one class has it all, 100 where all are equally likely.
+    """
+    everything = np.concatenate([1.0 - probabilities.sum(axis=-1, keepdims=True), probabilities], axis=-1)
+    everything = np.clip(everything, 1e-7, 1.0)
+    entropy = -(everything * np.log(everything)).sum(axis=-1) / np.log(everything.shape[-1])
+    return np.rint(100.0 * np.clip(entropy, 0.0, 1.0)).astype(np.uint8)
+
+
 def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Contours:
     """Label the voxels, and keep one piece per gland: the two that lie like a pair.
 

@@ -20,7 +20,7 @@ from .errors import ImageError
 from .images import check_image
 from .inference import region_probabilities
 from .localization import Location, locate, region_around, whole_scan
-from .postprocessing import Contours, contours_from, touched_axes
+from .postprocessing import contours_from, indecision, touched_axes
 from .preprocessing import Box, Grid, sample_back
 from .quality import Finding, Measurement, inspect, measure
 from .structures import PAROTIDS, Structure, mirrored_labels
@@ -82,6 +82,8 @@ class Segmentation:
         timings: seconds by stage.
         provenance: bundle, engine, versions and options; nothing of the patient.
         structures: what was looked for; as a rule the parotid glands.
+        uncertainty: uint8 percent on the grid of the scan, 0 sure, 100 undecided (`postprocessing.indecision`); 0
+            beyond the region that was looked at. None if nobody asked for it.
     """
 
     labels: sitk.Image
@@ -90,6 +92,7 @@ class Segmentation:
     timings: dict[str, float]
     provenance: dict[str, Any]
     structures: tuple[Structure, ...] = PAROTIDS
+    uncertainty: sitk.Image | None = None
 
     @property
     def volumes_ml(self) -> dict[str, float]:
@@ -126,6 +129,7 @@ def segment(
     model: Model | str | Path | Bundle = "parotid-ct",
     *,
     mirror: bool = True,
+    uncertainty: bool = False,
     progress: Progress = no_progress,
 ) -> Segmentation:
     """Segment the right and the left parotid gland in a CT, or what else the model is for.
@@ -136,6 +140,7 @@ def segment(
         model: an opened model, or what `open_model` takes.
         mirror: also run the mirror image with the sides swapped back, and average; slower, a little better. Left out
             for a model that did not learn from mirror images.
+        uncertainty: also give an image of where the model is unsure.
         progress: called as the work goes on.
 
     Returns:
@@ -162,8 +167,10 @@ def segment(
     )
     progress("restore", 0.85, "Carrying the contours to the scan")
     with watch.stage("restore"):
-        contours, box = _restore(probabilities[..., 1:], grid, scan, structures)
-        labels = _full_labels(contours, box, scan)
+        carried, box = _restore(probabilities[..., 1:], grid, scan)
+        contours = contours_from(carried, _geometry_of(box, scan), structures)
+        labels = _on_scan(contours.labels, box, scan)
+        unsure = _on_scan(indecision(carried), box, scan) if uncertainty else None
     progress("quality", 0.95, "Checking the result")
     with watch.stage("quality"):
         measurements = measure(contours, box, scan, structures)
@@ -172,7 +179,7 @@ def segment(
             findings = inspect(contours, box, scan, measurements, cut_by_region=cut)
     progress("done", 1.0, "Done")
     provenance = _provenance(model, scan, {"mirror": mirror, "widenings": widenings})
-    return Segmentation(labels, measurements, findings, watch.seconds, provenance, structures)
+    return Segmentation(labels, measurements, findings, watch.seconds, provenance, structures, unsure)
 
 
 def _check(images: Sequence[sitk.Image], bundle: Bundle) -> None:
@@ -247,26 +254,28 @@ def _advance_segment(progress: Progress, message: str, attempt: int, fraction: f
     progress("segment", 0.40 + 0.45 * done, message)
 
 
-def _restore(
-    probabilities: np.ndarray, grid: Grid, image: sitk.Image, structures: Sequence[Structure]
-) -> tuple[Contours, Box]:
+def _restore(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box]:
+    """The probabilities on the voxels of the scan under the grid, and the box of these; one empty voxel if none is."""
     carried = sample_back(probabilities, grid, image)
     if carried is None:
-        empty = Box((0, 0, 0), (1, 1, 1))
-        return Contours(np.zeros((1, 1, 1), np.uint8), {}, {s.label: 0.0 for s in structures}), empty
-    probabilities, box = carried
+        return np.zeros((1, 1, 1, probabilities.shape[-1]), np.float32), Box((0, 0, 0), (1, 1, 1))
+    return carried
+
+
+def _geometry_of(box: Box, image: sitk.Image) -> sitk.Image:
+    """An image on the voxels of the box; only its geometry counts."""
     geometry = sitk.Image(box.size, sitk.sitkUInt8)
     geometry.SetSpacing(image.GetSpacing())
     geometry.SetDirection(image.GetDirection())
     geometry.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
-    return contours_from(probabilities, geometry, structures), box
+    return geometry
 
 
-def _full_labels(contours: Contours, box: Box, image: sitk.Image) -> sitk.Image:
-    """The labels on the grid of the scan: allocated once, the box pasted in."""
-    labels = sitk.Image(image.GetSize(), sitk.sitkUInt8)
-    labels.CopyInformation(image)
-    return sitk.Paste(labels, sitk.GetImageFromArray(contours.labels), box.size, (0, 0, 0), box.index)
+def _on_scan(array: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:
+    """uint8 values of a box (z, y, x) on the grid of the scan: allocated once, the box pasted in."""
+    whole = sitk.Image(image.GetSize(), sitk.sitkUInt8)
+    whole.CopyInformation(image)
+    return sitk.Paste(whole, sitk.GetImageFromArray(array), box.size, (0, 0, 0), box.index)
 
 
 def _provenance(model: Model, image: sitk.Image, options: dict[str, Any]) -> dict[str, Any]:

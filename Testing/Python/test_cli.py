@@ -306,3 +306,12 @@ def test_the_device_cpu_hides_graphics_cards_before_an_engine_loads(device, hidd
     monkeypatch.setattr("ParotidSegLib.segmentation.open_model", open_model)
     main(["segment", str(sample_ct), "--output", str(tmp_path / "out"), "--device", device, "--progress", "none"])
     assert seen == [hidden]
+
+
+def test_where_the_model_is_unsure_is_written_beside_the_output_if_asked_for(sample_ct, tmp_path):
+    arguments = ["segment", str(sample_ct), "--no-preview", "--no-mirror", "--progress", "none"]
+    assert main([*arguments, "--output", str(tmp_path / "a.nii.gz"), "--uncertainty"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.nii.gz", "a.uncertainty.nrrd"}
+    labels, unsure = (sitk.ReadImage(str(path)) for path in sorted(tmp_path.iterdir()))
+    assert labels.GetSize() == unsure.GetSize()
+    assert (unsure.GetPixelID(), sitk.GetArrayViewFromImage(unsure).max() > 50) == (sitk.sitkUInt8, True)

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from orientations import all_orientations, image_of
 
-from ParotidSegLib.postprocessing import glands_from, touched_axes
+from ParotidSegLib.postprocessing import glands_from, indecision, touched_axes
 
 SHAPE = (20, 30, 80)
 SPACING = 2.0
@@ -156,3 +156,18 @@ def test_touched_axes_are_told_in_the_order_x_y_z(index, touched):
 
 def test_an_empty_mask_touches_nothing():
     assert touched_axes(np.zeros((3, 4, 5), np.uint8)) == (False, False, False)
+
+
+# --- where the network is unsure -------------------------------------------------------------------------------------
+
+
+def test_indecision_is_the_entropy_as_a_share_of_the_largest():
+    certain, even = (0.0, 0.0), (1 / 3, 1 / 3)
+    right, torn = (1.0, 0.0), (0.5, 0.0)
+    found = indecision(np.array([[[certain, even, right, torn]]], np.float32))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, [[[0, 100, 0, round(100 * np.log(2) / np.log(3))]]])
+
+
+def test_rounding_beyond_one_does_no_harm():
+    assert indecision(np.full((1, 1, 1, 2), 0.500001, np.float32)).max() <= 100

@@ -192,3 +192,19 @@ def test_the_mirrored_pass_can_be_left_out(sample, model, result):
     plain = segment(sample, model, mirror=False)
     assert plain.provenance["options"]["mirror"] is False
     assert min(dice_of_glands(*(sitk.GetArrayFromImage(r.labels) for r in (plain, result)))) > 0.9
+
+
+def test_where_the_model_is_unsure_lies_along_the_contours_on_the_grid_of_the_scan(sample, model, result):
+    assert result.uncertainty is None
+    again = segment(sample, model, uncertainty=True)
+    unsure, labels = sitk.GetArrayFromImage(again.uncertainty), sitk.GetArrayFromImage(again.labels)
+    assert again.uncertainty.GetSize() == sample.GetSize()
+    assert again.uncertainty.GetOrigin() == sample.GetOrigin()
+    assert again.uncertainty.GetDirection() == sample.GetDirection()
+    assert unsure.max() <= 100
+    glands = again.labels != 0
+    core = sitk.GetArrayFromImage(sitk.BinaryErode(glands, (3, 3, 3))) > 0
+    rim = (sitk.GetArrayFromImage(sitk.BinaryDilate(glands, (1, 1, 1))) > 0) & ~core & (labels == 0)
+    assert unsure[rim].mean() > 2.0 * unsure[core].mean()
+    far = sitk.GetArrayFromImage(sitk.BinaryDilate(glands, (15, 15, 15))) == 0
+    assert unsure[far].mean() < 2.0

@@ -164,6 +164,7 @@ def test_the_choices_reach_the_worker(panel: Any, with_ct: Any, logic: MadeLogic
     panel.ui.engineSelector.currentIndex = list(EngineChoice).index(EngineChoice.KERAS)
     panel.ui.deviceSelector.currentIndex = list(DeviceChoice).index(DeviceChoice.CPU)
     panel.ui.mirrorCheckBox.checked = False
+    panel.ui.uncertaintyCheckBox.checked = True
     panel.ui.segmentButton.click()
     assert logic.asked == [
         {
@@ -173,6 +174,7 @@ def test_the_choices_reach_the_worker(panel: Any, with_ct: Any, logic: MadeLogic
             "engine": "keras",
             "device": "cpu",
             "mirror": False,
+            "uncertainty": True,
         }
     ]
 

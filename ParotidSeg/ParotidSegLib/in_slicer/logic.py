@@ -57,6 +57,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         engine: str = "auto",
         device: str = "auto",
         mirror: bool = True,
+        uncertainty: bool = False,
         callback: Callback | None = None,
     ) -> Any:
         """Segment a CT into the scene.
@@ -68,6 +69,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             engine: "auto", "openvino" or "keras".
             device: "auto" or "cpu".
             mirror: also look at the mirror image: slower, a little better.
+            uncertainty: also put a volume beside the CT that shows where the model was unsure.
             callback: called as callback(node, None) with the contours in the scene, as callback(None, sentence) when it
                 failed, and as callback(None, None) when the CT has gone from the scene meanwhile.
 
@@ -80,7 +82,14 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             WorkerError: no engine is installed, or the work failed (without a callback).
         """
         self._refuse_without_engine(engine, bundle)
-        run = self.start(volumeNode, segmentationNode, bundle=bundle, engine=engine, device=device, mirror=mirror)
+        options: dict[str, Any] = {
+            "bundle": bundle,
+            "engine": engine,
+            "device": device,
+            "mirror": mirror,
+            "uncertainty": uncertainty,
+        }
+        run = self.start(volumeNode, segmentationNode, **options)
         if callback is not None:
             self._watch(run, callback)
             return run
@@ -104,9 +113,18 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         engine: str = "auto",
         device: str = "auto",
         mirror: bool = True,
+        uncertainty: bool = False,
     ) -> SegmentationRun:
         """Start to segment; whoever called polls the run and closes it. Arguments and errors as of `segment`."""
-        return SegmentationRun(volumeNode, segmentationNode, bundle=bundle, engine=engine, device=device, mirror=mirror)
+        return SegmentationRun(
+            volumeNode,
+            segmentationNode,
+            bundle=bundle,
+            engine=engine,
+            device=device,
+            mirror=mirror,
+            uncertainty=uncertainty,
+        )
 
     def _refuse_without_engine(self, engine: str, bundle: str | Path) -> None:
         plan = self.lackingPlan(engine, bundle)

@@ -74,6 +74,7 @@ class ParotidSegParameters:
         outputSegmentation: where the contours go; None: a new segmentation.
         bundle: name of a model that ships, or path of the user's own; empty while that is being chosen.
         engine, device, mirror: how the model runs.
+        uncertainty: whether a volume shows where the model was unsure.
         exportFormat, exportFolder, dicomFolder: what is written, where, and where the CT's DICOM files are.
     """
 
@@ -83,6 +84,7 @@ class ParotidSegParameters:
     engine: EngineChoice = EngineChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
     mirror: bool = True
+    uncertainty: bool = False
     exportFormat: ExportFormat = ExportFormat.RTSTRUCT
     exportFolder: str = ""
     dicomFolder: str = ""

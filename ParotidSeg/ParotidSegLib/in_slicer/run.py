@@ -12,11 +12,13 @@ from slicer.i18n import tr as _
 
 from ..bundle import Bundle, load_bundle, shipped_bundles
 from ..errors import BundleError, ImageError, ParotidSegError
+from ..outputs import UNCERTAINTY
 from .engine_packages import python_path
 from .events import Event, Failure, Result
 from .job import WorkerJob, segment_command
 from .results import keep_report
 from .scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
+from .uncertainty import put_uncertainty
 
 #: Attribute of the segmentation node: the model that drew in it, by name or path, for its structures.
 BUNDLE = "ParotidSeg.bundle"
@@ -56,6 +58,7 @@ class SegmentationRun:
         bundle: name or path of the model.
         engine, mirror: as for the command line.
         device: "auto", or "cpu" to hide graphics cards from the engine.
+        uncertainty: also put a volume beside the CT that shows where the model was unsure.
 
     Attributes:
         segmentation: the node that holds the contours, once they are there; None before, and when the volume has gone
@@ -76,6 +79,7 @@ class SegmentationRun:
         engine: str = "auto",
         device: str = "auto",
         mirror: bool = True,
+        uncertainty: bool = False,
     ) -> None:
         if volume is None or volume.GetImageData() is None:
             raise ImageError(_("The chosen CT holds no image: choose another one, or load it again."))
@@ -97,7 +101,7 @@ class SegmentationRun:
                 bundle=self._bundle_name,
                 engine=engine,
                 mirror=mirror,
-                extra=("--device", device),
+                extra=("--device", device, *(("--uncertainty",) if uncertainty else ())),
             )
 
         self.job = WorkerJob(command, python_path=python_path(engine))
@@ -147,6 +151,9 @@ class SegmentationRun:
             name = _("{volume} parotids").format(volume=self._volume.GetName())
             node = new_segmentation(self._volume, name)
         put_segments(node, labels, self._volume, self._bundle.structures)
+        for path in result.files:
+            if path.name.endswith(UNCERTAINTY):
+                put_uncertainty(path, self._volume, node)
         keep_report(node, result.report)
         node.SetAttribute(BUNDLE, self._bundle_name)
         self.segmentation = node

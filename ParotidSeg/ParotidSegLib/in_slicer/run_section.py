@@ -150,6 +150,7 @@ class RunSection:
                 engine=parameters.engine.value,
                 device=parameters.device.value,
                 mirror=parameters.mirror,
+                uncertainty=parameters.uncertainty,
             )
         except ParotidSegError as error:
             self._tell(str(error))
