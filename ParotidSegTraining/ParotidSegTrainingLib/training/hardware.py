@@ -88,7 +88,7 @@ def cores() -> int:
 def input_workers(on_gpu: bool) -> int:
     """Threads that prepare batches: most cores where a GPU computes; where the cores compute, no more than they need.
 
-    On two cores a second thread made a step slower (Testing/Benchmarks/training_step.py).
+    Testing/Benchmarks/training_step.py says how long a step waits with each number.
     """
     return max(1, min(MOST_WORKERS, cores() - 1)) if on_gpu else max(1, min(MOST_WORKERS, cores() // 4))
 
