@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for module in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(ROOT / module))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the library sets it, which is imported after TensorFlow here
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # the fast convolutions, on every processor
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
