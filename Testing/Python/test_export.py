@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from full_disk import files_limited_to
 
 from ParotidSegLib.errors import OutputError
 from ParotidSegLib.export import SUFFIXES, segmentation_suffix, terminology_tag, write_json, write_segmentation
@@ -187,20 +187,12 @@ def test_a_path_with_spaces_and_umlauts_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_disk_that_fills_up_leaves_no_new_file_and_keeps_the_old_one(tmp_path: Path, suffix: str) -> None:
-    resource = pytest.importorskip("resource", reason="file size limits are a POSIX thing")
     target = tmp_path / f"glands{suffix}"
     write_segmentation(a_label_map(left=False), target)
     before = target.read_bytes()
     noise = np.random.default_rng(seed=3).integers(0, 3, (40, 50, 50)).astype(np.uint8)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-        with pytest.raises(OutputError, match="disk is full"):
-            write_segmentation(sitk.GetImageFromArray(noise), target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
+    with files_limited_to(10_000), pytest.raises(OutputError, match="disk is full"):
+        write_segmentation(sitk.GetImageFromArray(noise), target)
     assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from full_disk import files_limited_to
 from made_images import (
     cut_short,
     like,
@@ -306,19 +306,11 @@ def test_an_image_that_the_format_cannot_hold_is_refused(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def a_full_disk() -> Iterator[None]:
-    """No file may grow beyond 20 kB, as if the disk were full."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("ending", FORMATS)
-def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path: Path, a_full_disk: None, ending: str) -> None:
-    assert "space" in refusal(OutputError, write_image, made_head(), tmp_path / f"head.{ending}")
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path: Path, ending: str) -> None:
+    with files_limited_to(20_000):
+        sentence = refusal(OutputError, write_image, made_head(), tmp_path / f"head.{ending}")
+    assert "space" in sentence
     assert list(tmp_path.iterdir()) == []
 
 
