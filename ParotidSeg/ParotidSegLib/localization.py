@@ -67,7 +67,7 @@ def locate(
     Raises:
         ImageError: there is no parotid gland in the scan.
     """
-    hounsfield, grid = sample_whole(image, spec.preprocessing.spacing)
+    hounsfield, grid = sample_whole(image, spec.preprocessing.spacing, spec.preprocessing.resolution)
     normalised = spec.preprocessing.normalise([hounsfield], spec.preprocessing.limits([image]))
     probabilities = tiled_probabilities(
         engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, advance=advance

@@ -91,15 +91,21 @@ class Preprocessing:
         spacing: edge of a voxel in mm, (z, y, x).
         channels: what it sees.
         inputs: the images that it takes; results lie on the grid of the first.
+        resolution: how sharp an image may look: the full width at half maximum of a point in mm, (z, y, x). Sharper
+            scans are smoothed to it, so that a network that learned from coarse scans sees no others, and one patient
+            gets one contour, whatever the voxels. None: as sharp as the spacing allows.
     """
 
     spacing: tuple[float, float, float]
     channels: tuple[Channel, ...] = (Channel(),)
     inputs: tuple[Input, ...] = (Input(),)
+    resolution: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if not all(FINEST_MM <= edge <= COARSEST_MM for edge in self.spacing):
             raise ValueError(f"spacing must lie between {FINEST_MM:g} and {COARSEST_MM:g} mm")
+        if self.resolution and not all(FINEST_MM <= width <= COARSEST_MM for width in self.resolution):
+            raise ValueError(f"resolution must lie between {FINEST_MM:g} and {COARSEST_MM:g} mm")
         if not self.channels or not self.inputs:
             raise ValueError("channels and inputs must not be empty")
         if not all(0 <= channel.input < len(self.inputs) for channel in self.channels):
@@ -125,7 +131,10 @@ class Preprocessing:
 
     def sample_region(self, images: Sequence[sitk.Image], grid: Grid) -> np.ndarray:
         """The network's input on the grid, float32 (z, y, x, channels)."""
-        sampled = [sample_region(image, grid, outside=i.outside) for image, i in zip(images, self.inputs, strict=True)]
+        sampled = [
+            sample_region(image, grid, outside=wanted.outside, resolution=self.resolution)
+            for image, wanted in zip(images, self.inputs, strict=True)
+        ]
         return self.normalise(sampled, self.limits(images))
 
 
@@ -226,24 +235,35 @@ def box_around(image: sitk.Image, points: np.ndarray, margin: Sequence[float] = 
     return Box(tuple(first.tolist()), tuple((last - first + 1).tolist()))
 
 
-def smooth_for(image: sitk.Image, spacing_zyx: Sequence[float]) -> sitk.Image:
-    """Low-pass the image before it is sampled at a coarser spacing; finer axes of the target leave it as it is.
+def smooth_for(
+    image: sitk.Image, spacing_zyx: Sequence[float], resolution_zyx: Sequence[float] | None = None
+) -> sitk.Image:
+    """Low-pass the image before it is sampled at a coarser spacing, or at a lower resolution; else leave it as it is.
 
-    A Gaussian along each image axis, wide enough to turn a point spread of one source voxel (full width at half
-    maximum) into one of a target voxel.
+    A Gaussian along each image axis, as wide as the wider of the two asks for:
+
+    - the spacing: a point spread of one source voxel (full width at half maximum) becomes one of a target voxel;
+    - the resolution: the sampled image has this point spread. Its variance is what a source voxel gives it (s²/12 for
+      its extent and s²/6 for linear interpolation, on average over the places between the voxels) and the Gaussian's.
 
     Args:
         image: scalar image.
         spacing_zyx: the coming spacing in mm, in patient axes (z, y, x).
+        resolution_zyx: full width at half maximum of a point in mm, in patient axes (z, y, x).
 
     Returns:
         The image itself, or a float32 image on the same grid.
     """
-    target = np.array(spacing_zyx[::-1], dtype=float)
-    direction = np.array(image.GetDirection()).reshape(3, 3)
+    # How much of each patient axis (x, y, z) there is in each image axis; one row each.
+    shares = np.array(image.GetDirection()).reshape(3, 3).T ** 2
+    coming = shares @ np.array(spacing_zyx[::-1])
+    sharpest = shares @ np.array(resolution_zyx[::-1]) if resolution_zyx else np.zeros(3)
     for axis, source in enumerate(image.GetSpacing()):
-        wanted = float(np.sum(direction[:, axis] ** 2 * target))
-        sigma = math.sqrt(max(0.0, wanted**2 - source**2)) / _FWHM
+        variance = max(
+            (coming[axis] ** 2 - source**2) / _FWHM**2,
+            (sharpest[axis] / _FWHM) ** 2 - source**2 / 4.0,
+        )
+        sigma = math.sqrt(max(0.0, variance))
         if sigma > _SMALLEST_SIGMA * source and image.GetSize()[axis] >= 4:
             image = sitk.RecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), sigma, direction=axis)
     return image
@@ -281,13 +301,22 @@ def sample(
     return sitk.GetArrayFromImage(resampled)
 
 
-def sample_region(image: sitk.Image, grid: Grid, *, outside: float = AIR_HU) -> np.ndarray:
-    """Values of the image on the grid, float32 (z, y, x): only the part under the grid is smoothed and read."""
-    margin = [3.0 * max(grid.spacing)] * 3
+def sample_region(
+    image: sitk.Image, grid: Grid, *, outside: float = AIR_HU, resolution: Sequence[float] | None = None
+) -> np.ndarray:
+    """Values of the image on the grid, float32 (z, y, x): only the part under the grid is smoothed and read.
+
+    Args:
+        image: scalar image.
+        grid: where to sample.
+        outside: value beyond the image.
+        resolution: see `smooth_for`.
+    """
+    margin = [3.0 * max(*grid.spacing, *(resolution or ()))] * 3
     box = box_around(image, grid.corners, margin)
     if box is None:
         return np.full(grid.shape, outside, np.float32)
-    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing))), grid, outside=outside)
+    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing)), resolution), grid, outside=outside)
 
 
 def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box] | None:
@@ -323,7 +352,9 @@ def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tup
     return carried, box
 
 
-def sample_whole(image: sitk.Image, spacing_zyx: Sequence[float]) -> tuple[np.ndarray, Grid]:
+def sample_whole(
+    image: sitk.Image, spacing_zyx: Sequence[float], resolution_zyx: Sequence[float] | None = None
+) -> tuple[np.ndarray, Grid]:
     """The whole scan on a coarse patient grid.
 
     Smoothing and thinning go axis by axis, so that only the first pass touches the scan at its full size.
@@ -331,6 +362,7 @@ def sample_whole(image: sitk.Image, spacing_zyx: Sequence[float]) -> tuple[np.nd
     Args:
         image: scalar image.
         spacing_zyx: the coarse spacing in mm (z, y, x).
+        resolution_zyx: see `smooth_for`.
 
     Returns:
         HU, float32 (z, y, x), and the grid that they lie on.
@@ -346,7 +378,7 @@ def sample_whole(image: sitk.Image, spacing_zyx: Sequence[float]) -> tuple[np.nd
         if sigma > _SMALLEST_SIGMA * source:
             thinned = sitk.RecursiveGaussian(sitk.Cast(thinned, sitk.sitkFloat32), sigma, direction=int(axis))
         thinned = _thin(thinned, int(axis), finest_wanted)
-    return sample(smooth_for(thinned, spacing_zyx), grid), grid
+    return sample(smooth_for(thinned, spacing_zyx, resolution_zyx), grid), grid
 
 
 def _thin(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:

@@ -17,10 +17,8 @@ from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.training.run_folder import (
     PROVENANCE,
-    START_WEIGHTS,
     Provenance,
     fingerprint,
-    keep_start_weights,
     locked,
     open_provenance,
     sha256,
@@ -142,12 +140,3 @@ def test_a_session_is_noted_when_something_changed():
         known.note_session(epoch, {"software": software})
     assert known.sessions == [{"from_epoch": 1, "software": "1"}, {"from_epoch": 6, "software": "2"}]
     assert dataclasses.asdict(known)["sessions"] == known.sessions
-
-
-def test_the_weights_to_start_from_are_kept_and_those_of_an_earlier_attempt_are_not(tmp_path):
-    weights, run = tmp_path / "mine.weights.h5", tmp_path / "run"
-    weights.write_bytes(b"weights")
-    keep_start_weights(run, weights)
-    assert (run / START_WEIGHTS).read_bytes() == b"weights"
-    keep_start_weights(run, None)
-    assert list(run.iterdir()) == []

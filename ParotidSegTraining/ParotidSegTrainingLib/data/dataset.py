@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.images import read_image
-from ParotidSegLib.preprocessing import Box, Input, box_around, physical_bounds, smooth_for
+from ParotidSegLib.preprocessing import Box, Input, Preprocessing, box_around, physical_bounds, smooth_for
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from ..recipe import Recipe
@@ -178,7 +178,7 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
         images = [_within(image, everything, margin_mm) for image in images]
     return Case(
         name,
-        tuple(_smoothed(image, recipe.preprocessing.spacing) for image in images),
+        tuple(_smoothed(image, recipe.preprocessing) for image in images),
         limits,
         tuple(_mask_of(labels, structure) for structure in folder.structures),
         points,
@@ -199,9 +199,9 @@ def _within(image: sitk.Image, points: np.ndarray, margin_mm: float) -> sitk.Ima
     return (box_around(image, corners, [margin_mm] * 3) or Box((0, 0, 0), image.GetSize())).crop(image)
 
 
-def _smoothed(image: sitk.Image, spacing_zyx: Sequence[float]) -> sitk.Image:
+def _smoothed(image: sitk.Image, preprocessing: Preprocessing) -> sitk.Image:
     """Smoothed for the working grid, in the image's own type: whole numbers take half the memory."""
-    smoothed = smooth_for(image, spacing_zyx)
+    smoothed = smooth_for(image, preprocessing.spacing, preprocessing.resolution)
     if image.GetPixelID() != sitk.sitkInt16 or smoothed.GetPixelID() == sitk.sitkInt16:
         return smoothed
     return sitk.Cast(sitk.Round(sitk.Cast(smoothed, sitk.sitkFloat32)), sitk.sitkInt16)

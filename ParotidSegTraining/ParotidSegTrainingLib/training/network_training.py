@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ParotidSegLib.errors import DataError, RecipeError
+from ParotidSegLib.errors import RecipeError
 from ParotidSegLib.networks import build_network
 
 from ..recipe import Recipe
 
 
-def compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None = None, precision: str = "float32") -> Any:
-    """The network with its optimizer, untrained or with the weights to start from.
+def compiled_network(
+    recipe: Recipe,
+    loss: Callable,
+    precision: str = "float32",
+    *,
+    begin: Callable[[Any], None] = lambda model: None,
+) -> Any:
+    """The network with its optimizer, untrained.
 
     Args:
         recipe: what it is.
         loss: of that recipe.
-        start_from: weights of a network of the same kind.
         precision: a Keras dtype policy.
+        begin: takes the network before its optimizer is made, whose moving average begins with the weights of then.
 
     Raises:
         RecipeError: the network or the loss does not fit the data.
-        DataError: the weights to start from are missing or of another network.
     """
     import keras
 
@@ -43,11 +47,7 @@ def compiled_network(recipe: Recipe, loss: Callable, start_from: Path | None = N
         )
     space = (1,) * (len(model.output_shape) - 2)
     loss(keras.ops.zeros((1, *space), "int32"), keras.ops.zeros((1, *space, classes)))
-    if start_from is not None:
-        try:
-            model.load_weights(start_from)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"The weights {start_from} to start from are missing or of another network.") from error
+    begin(model)
 
     def of_batch(labels: Any, logits: Any) -> Any:
         # A batch of one value: of a plain number Keras would take the sum over several devices, not the mean.

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from ..data.dataset import DatasetFolder
 from ..provenance import provenance
 from ..recipe import Recipe
 
-PROVENANCE, START_WEIGHTS = "provenance.json", "start.weights.h5"
+PROVENANCE = "provenance.json"
 #: The packages that the weights of a run can depend on, beside those of every result.
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "h5py", "scipy")
 
@@ -98,20 +97,6 @@ def claim(run: Path, recipe: Recipe) -> None:
         temporary.write_text(recipe.to_json(), encoding="utf-8")
     for leftover in run.glob(".*.tmp*"):
         leftover.unlink()
-
-
-def keep_start_weights(run: Path, start_from: Path | None) -> None:
-    """Copy the weights that a run starts from into its folder; without any, remove those of an earlier attempt.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    kept = run / START_WEIGHTS
-    if start_from is None:
-        kept.unlink(missing_ok=True)
-        return
-    with atomic_path(kept) as temporary:
-        shutil.copyfile(start_from, temporary)
 
 
 @dataclass

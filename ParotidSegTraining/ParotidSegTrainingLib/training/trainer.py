@@ -31,6 +31,7 @@ from ..data.dataset import Case, DatasetFolder, load_case
 from ..data.structure_sets import title_of
 from ..losses import build_loss
 from ..recipe import Recipe
+from . import start_weights
 from .batches import Batch, Prefetcher
 from .checkpoints import RunState, epochs_without_gain, save_weights
 from .devices import MirroredDevices, OneDevice, chosen_devices, open_devices
@@ -38,7 +39,7 @@ from .hardware import choose_precision, cores, input_workers, processor_flags, p
 from .network_training import averaged_weights, compiled_network, inference_twin, reseed
 from .patches import Patch, random_patch, stack, validation_patches
 from .progress import Clock, Progress, duration, unseen
-from .run_folder import Provenance, claim, fingerprint, keep_start_weights, locked, open_provenance, software
+from .run_folder import Provenance, claim, fingerprint, locked, open_provenance, software
 from .run_log import RunLog, open_log
 from .schedules import learning_rate
 from .validation import finite, validate
@@ -65,7 +66,7 @@ def fit(
         run: folder of the run, made if needed.
         report: takes one line of text an epoch, and others worth keeping.
         progress: takes (stage, share of the run that is done, message) while it works.
-        start_from: weights of another run to begin with, for a second phase; of the same network.
+        start_from: weights to begin with, for a second phase or a related network: see `start_weights.start`.
         stop_after_epochs: leave after this many epochs of this call (the run can be resumed).
         workers: threads that prepare batches; None for what suits the hardware.
         devices: names of the devices that share each batch; None for all GPUs that can.
@@ -136,13 +137,18 @@ def _prepare(
     precision, reason = choose_precision(recipe.precision, gpus, processor_flags())
     if known and known.precision != precision:
         precision, reason = known.precision, "the run began with it"
+
+    def begin(model: Any) -> None:
+        if start_from and not state.epoch:
+            report(f"{recipe.name}: {start_weights.start(model, start_from, recipe)}")
+
     shared = open_devices(used)
     with shared.scope():
-        model = compiled_network(recipe, loss, None if state.epoch else start_from, precision)
+        model = compiled_network(recipe, loss, precision, begin=begin)
     state.restore(run, model)
     provenance = open_provenance(run, precision, fingerprint(folder, names), start_from)
     if not state.epoch:
-        keep_start_weights(run, start_from)
+        start_weights.keep(run, model if start_from else None)
     hardware = {
         "devices": used or [gpu.name for gpu in gpus[:1]] or ["CPU"],
         "processor": processor_model(),
