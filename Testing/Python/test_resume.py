@@ -31,6 +31,8 @@ def runs(made_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
+        # The children are forks of a process that has loaded TensorFlow; oneDNN's convolutions can crash in such.
+        "TF_ENABLE_ONEDNN_OPTS": "0",
         "KERAS_BACKEND": "tensorflow",
     }
     command = [sys.executable, str(HERE / "killed_runs.py"), str(made_dataset), str(folder)]

@@ -141,7 +141,7 @@ def test_dropout_acts_in_training_alone():
     def difference(training: bool) -> float:
         return float(np.abs(np.asarray(dropping(image, training=training)) - np.asarray(plain(image))).max())
 
-    assert difference(training=False) < 1e-6
+    assert difference(training=False) < 1e-4
     assert difference(training=True) > 1e-3
 
 
