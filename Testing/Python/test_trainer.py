@@ -1,4 +1,4 @@
-"""Training: it learns, it goes on after any end as if nothing had happened, and it says what is wrong in a sentence.
+"""Training: it learns, keeps the right weights, and says what is wrong in a sentence.
 
 All runs are tiny (a few steps of a network with 4 and 8 filters) and in float32; numbers are compared with a tolerance
 because the order of summation over threads is not fixed.
@@ -6,31 +6,28 @@ because the order of summation over threads is not fixed.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import math
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import made_training as made
 import numpy as np
 import pytest
+from run_checks import files, history, network, silent
 from sentences import refusal
 
-from ParotidSegLib.errors import BundleError, DataError, OutputError, RecipeError
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.errors import DataError, RecipeError
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.losses import build_loss
-from ParotidSegTrainingLib.recipe import Recipe, Sampling
+from ParotidSegTrainingLib.recipe import Recipe
 from ParotidSegTrainingLib.training import trainer
 from ParotidSegTrainingLib.training.batches import Prefetcher
 from ParotidSegTrainingLib.training.devices import OneDevice
 from ParotidSegTrainingLib.training.network_training import averaged_weights, compiled_network
 from ParotidSegTrainingLib.training.patches import Patch
 from ParotidSegTrainingLib.training.progress import Clock, unseen
-from ParotidSegTrainingLib.training.run_folder import claim, locked
 from ParotidSegTrainingLib.training.schedules import learning_rate
 from ParotidSegTrainingLib.training.trainer import fit
 from ParotidSegTrainingLib.training.validation import validate
@@ -54,49 +51,6 @@ KEPT = [
 @pytest.fixture(scope="module")
 def folder(made_dataset: Path) -> DatasetFolder:
     return DatasetFolder.open(made_dataset)
-
-
-def silent(line: str) -> None:
-    """A report that nobody reads."""
-
-
-def history(run: Path) -> list[dict[str, str]]:
-    with (run / "history.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def begun(finished: Path, copy: Path) -> Path:
-    """A copy of a finished run that takes its last epoch for not yet done."""
-    shutil.copytree(finished, copy)
-    state = json.loads((copy / "state.json").read_text(encoding="utf-8"))
-    state.update(epoch=state["epoch"] - 1, rows=state["rows"][:-1])
-    (copy / "state.json").write_text(json.dumps(state), encoding="utf-8")
-    return copy
-
-
-def network(recipe: Recipe, weights: Path):
-    model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_config)
-    model.load_weights(weights)
-    return model
-
-
-def assert_same_run(first: Path, second: Path) -> None:
-    """The same history but for the seconds, and the same weights."""
-    one, two = history(first), history(second)
-    assert [row["epoch"] for row in one] == [row["epoch"] for row in two]
-    for a, b in zip(one, two, strict=True):
-        assert (a["step"], a["kept"]) == (b["step"], b["kept"])
-        for column in ("learning_rate", "loss", "val_loss", "val_dice", "val_dice_1", "val_dice_2"):
-            assert float(a[column]) == pytest.approx(float(b[column]), abs=1e-5), column
-    recipe = made.tiny_recipe()
-    for name in ("last", "hybrid"):
-        weights = [network(recipe, run / f"{name}.weights.h5").get_weights() for run in (first, second)]
-        for a, b in zip(*weights, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-4)
-
-
-def files(run: Path) -> list[str]:
-    return sorted(path.name for path in run.iterdir())
 
 
 def test_the_loss_falls_and_the_run_holds_what_it_should(tiny_run):
@@ -146,16 +100,6 @@ def test_without_a_moving_average_the_weights_themselves_are_kept():
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_run_that_was_stopped_and_resumed_equals_one_that_was_not(folder, tiny_run, tmp_path):
-    lines: list[str] = []
-    run = fit(made.tiny_recipe(), folder, tmp_path / "run", report=lines.append, stop_after_epochs=1)
-    assert len(history(run)) == 1
-    fit(made.tiny_recipe(), folder, run, report=lines.append)
-    assert_same_run(run, tiny_run)
-    assert files(run) == files(tiny_run)
-    assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
-
-
 def test_a_second_phase_starts_from_the_weights_of_the_first(folder, tiny_run, tmp_path):
     """With a rate of next to nothing the weights stay those that it started from."""
     recipe = made.tiny_recipe(
@@ -174,41 +118,6 @@ def test_weights_to_start_from_that_cannot_be_read_are_refused(folder, tmp_path,
         DataError, fit, made.tiny_recipe(), folder, tmp_path / "run", report=silent, start_from=tmp_path / name
     )
     assert name in text
-
-
-def test_a_finished_run_is_left_as_it_is(folder, tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
-    before = files(run)
-    fit(made.tiny_recipe(), folder, run, report=silent)
-    assert files(run) == before
-    for path in (path for path in tiny_run.rglob("*") if path.is_file()):
-        assert (run / path.relative_to(tiny_run)).read_bytes() == path.read_bytes(), path.name
-
-
-def test_another_recipe_in_the_folder_of_a_run_is_refused(folder, tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
-    changed = made.tiny_recipe(optimisation__learning_rate=0.02)
-    assert "another recipe" in refusal(RecipeError, fit, changed, folder, run)
-    assert files(run) == files(tiny_run)
-    assert (run / "recipe.json").read_bytes() == (tiny_run / "recipe.json").read_bytes()
-
-
-def test_a_run_from_before_a_field_was_added_can_be_resumed(tiny_run, tmp_path):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
-    older = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    del older["sampling"]["foreground_share"], older["optimisation"]["clip_norm"]
-    (run / "recipe.json").write_text(json.dumps(older), encoding="utf-8")
-    claim(run, made.tiny_recipe(sampling__foreground_share=Sampling().foreground_share))
-    refusal(RecipeError, claim, run, made.tiny_recipe(sampling__foreground_share=0.5))
-
-
-def test_a_recipe_that_never_ran_does_not_bar_the_folder(folder, tmp_path):
-    broken = made.tiny_recipe(network_config__filters=[4, 8, 16, 32, 64, 128])
-    refusal(BundleError, fit, broken, folder, tmp_path)
-    # The right recipe gets as far as what is wrong with the data.
-    empty = dataclasses.replace(folder, splits={"train": ()})
-    refusal(DataError, fit, made.tiny_recipe(), empty, tmp_path)
-    assert (tmp_path / "recipe.json").read_text(encoding="utf-8") == made.tiny_recipe().to_json()
 
 
 @pytest.mark.parametrize(
@@ -231,12 +140,6 @@ def test_a_network_or_loss_that_does_not_fit_is_refused_before_anything_is_read(
 def test_an_empty_split_is_refused(folder, tmp_path):
     recipe = made.tiny_recipe(exclude=["head_4", "head_5"])
     assert "validation" in refusal(DataError, fit, recipe, folder, tmp_path)
-
-
-def test_two_processes_cannot_train_in_one_folder(folder, tmp_path):
-    with locked(tmp_path / "run"):
-        assert "Another process" in refusal(OutputError, fit, made.tiny_recipe(), folder, tmp_path / "run")
-    assert files(tmp_path / "run") == []
 
 
 def test_accumulated_batches_make_the_step_of_one_large_batch(folder, tmp_path):
@@ -315,32 +218,6 @@ def test_a_split_without_a_single_gland_is_refused(folder):
         refusal(DataError, trainer._load, folder, ["head_1"], made.tiny_recipe())
 
 
-def test_a_run_folder_that_is_a_file_is_refused(folder, tmp_path):
-    (tmp_path / "run").write_text("a file", encoding="utf-8")
-    refusal(OutputError, fit, made.tiny_recipe(), folder, tmp_path / "run")
-
-
-def test_a_run_whose_state_lost_its_weights_is_refused(folder, tiny_run, tmp_path):
-    run = begun(tiny_run, tmp_path / "run")
-    (run / "state-3.weights.h5").unlink()
-    refusal(DataError, fit, made.tiny_recipe(), folder, run, report=silent)
-
-
-def test_a_run_goes_on_with_the_data_set_that_it_began_with_or_not_at_all(folder, tiny_run, tmp_path):
-    run = begun(tiny_run, tmp_path / "run")
-    fewer = dataclasses.replace(folder, splits={**folder.splits, "train": ("head_1", "head_2")})
-    assert "data set" in refusal(DataError, fit, made.tiny_recipe(), fewer, run, report=silent)
-
-
-def test_a_run_goes_on_in_the_precision_that_it_began_with(folder, tiny_run, tmp_path):
-    run = begun(tiny_run, tmp_path / "run")
-    content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-    (run / "provenance.json").write_text(json.dumps({**content, "precision": "mixed_bfloat16"}), encoding="utf-8")
-    lines: list[str] = []
-    fit(made.tiny_recipe(), folder, run, report=lines.append, stop_after_epochs=0)
-    assert "mixed_bfloat16 because the run began with it" in lines[0]
-
-
 def test_a_training_loss_that_is_no_number_ends_the_run_with_a_sentence(folder):
     recipe = made.tiny_recipe()
 
@@ -357,12 +234,6 @@ def test_a_training_loss_that_is_no_number_ends_the_run_with_a_sentence(folder):
     training.cases = trainer._load(folder, ["head_1"], recipe)
     clock = Clock(1, 8, 0)
     assert "learning_rate" in refusal(RecipeError, trainer._train_epoch, training, 0, Prefetcher(1), clock, unseen)
-
-
-def test_a_validation_loss_that_is_no_number_ends_the_run_with_a_sentence():
-    patch = patch_of([0, 1, 2, 0])
-    broken = SimpleNamespace(predict_on_batch=lambda images: np.full((1, *patch.labels.shape, 3), np.nan, np.float32))
-    assert "validation" in refusal(RecipeError, validate, broken, [patch], build_loss({"name": "mdsc"}))
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -385,38 +256,6 @@ def test_the_precision_of_a_run_leaves_other_networks_alone():
     assert {layer.compute_dtype for layer in model.layers} == {"bfloat16", "float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert keras.config.dtype_policy().name == before
-
-
-class Painter:
-    """Stands in for a network: answers each patch with the logits of the labels that it was given."""
-
-    def __init__(self, answers: list[np.ndarray]) -> None:
-        self.answers = iter(answers)
-
-    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
-        return 50.0 * np.eye(3, dtype=np.float32)[next(self.answers)][np.newaxis]
-
-
-def patch_of(labels: list[int]) -> Patch:
-    array = np.array(labels, np.uint8).reshape(1, 1, -1)
-    return Patch(np.zeros((*array.shape, 1), np.float32), array)
-
-
-def test_validation_counts_each_gland_over_the_patches_that_hold_it():
-    patches = [patch_of([0, 1, 1, 2]), patch_of([0, 1, 0, 0]), patch_of([0, 0, 0, 0])]
-    answers = [np.array(a).reshape(1, 1, -1) for a in ([0, 1, 0, 2], [0, 1, 1, 0], [2, 0, 0, 0])]
-    scores = validate(Painter(answers), patches, build_loss({"name": "cross_entropy"}))
-    assert scores["val_dice_1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
-    assert scores["val_dice_2"] == pytest.approx(1.0)
-    assert scores["val_dice"] == pytest.approx((2 / 3 + 1.0) / 2)
-    assert scores["val_loss"] == pytest.approx(np.mean([50.0 / 4, 50.0 / 4, 50.0 / 4]), rel=1e-5)
-
-
-def test_a_gland_that_no_validation_patch_holds_is_left_out_of_the_mean():
-    patch = patch_of([0, 1, 1, 0])
-    scores = validate(Painter([patch.labels]), [patch], build_loss({"name": "mdsc"}))
-    assert math.isnan(scores["val_dice_2"])
-    assert scores["val_dice"] == scores["val_dice_1"] == 1.0
 
 
 def test_the_state_is_plain_json_that_names_its_weights(tiny_run):
