@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
+from .file_names import check_name
 
 
 @contextmanager
@@ -24,9 +25,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Raises:
         OutputError: the folder cannot be made, or the file cannot be written or renamed; any OSError of the block
-            is taken for such a failure.
+            is taken for such a failure. Or the path is not UTF-8.
     """
     path = Path(path)
+    check_name(path, OutputError)
     temporary = path.with_name(_temporary_name(path))
     try:
         _make_folder(path.parent)

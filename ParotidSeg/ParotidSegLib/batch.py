@@ -7,6 +7,7 @@ options; it is not segmented again unless it has changed.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def run_batch(
                 report = segment_scan(scan.source, output / number, model, options, show).report()
                 manifest.mark(scan, done=True)
             except ParotidSegError as error:
-                message = _without_names(str(error), scan)
+                message = _without_names(str(error), scan, output)
                 show.failure(message)
                 rows[number] = [row_without_result(number, FAILED, message)]
                 failed += 1
@@ -86,10 +87,17 @@ def _former(scan: Scan, folder: Path, model: Model, options: Options) -> Mapping
     return report if same_bundle and same_options and all(row["status"] == DONE for row in rows) else None
 
 
-def _without_names(message: str, scan: Scan) -> str:
-    """The sentence without the names of files, which are often those of patients."""
+def _without_names(message: str, scan: Scan, output: Path) -> str:
+    """The sentence without the names of files and folders, which are often those of patients.
+
+    Only quoted names and absolute paths are looked for: the name of a folder may be a word, or a mere dot.
+    """
     files = [scan.source] if isinstance(scan.source, Path) else list(scan.source)
-    for path in {*files, *(path.parent for path in files)}:
-        for name in (repr(str(path)), str(path), repr(path.name)):
-            message = message.replace(name, "the scan")
+    named = {*files, *(path.parent for path in files)}
+    texts = {repr(text): "the scan" for path in named for text in (str(path), path.name, path.absolute().name)}
+    texts |= {str(path.absolute()): "the scan" for path in named}
+    texts |= {f"{place}{os.sep}": "" for place in (output, output.absolute())} | {str(output.absolute()): "the results"}
+    for text in sorted(texts, key=len, reverse=True):  # a file before the folder that its path begins with
+        if len(text) > 2:  # neither "/" nor "''"
+            message = message.replace(text, texts[text])
     return message

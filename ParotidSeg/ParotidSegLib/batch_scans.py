@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .dicom_series import list_series
 from .errors import ImageError, OutputError
-from .export import write_json
+from .export import SLICER_SUFFIX, write_json
+from .file_names import check_name
+from .outputs import UNCERTAINTY
 
 MANIFEST = "scans.json"
-#: Image files that count as scans, unless they are segmentations.
+#: Image files that count as scans, unless they are results of one.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-_SEGMENTATION = ".seg.nrrd"
+_RESULTS = (SLICER_SUFFIX, UNCERTAINTY)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Scan:
 
     @classmethod
     def of_file(cls, path: Path, folder: Path) -> Scan:
-        """An image file below a folder."""
+        """An image file below a folder; ImageError if its path is not UTF-8, which scans.json could not hold."""
+        check_name(path)
         return cls(path.relative_to(folder).as_posix(), path, _stamp([path]))
 
     @classmethod
@@ -62,7 +66,7 @@ def find_scans(folder: Path, *, modality: str = "CT", leave_out: Path | None = N
         leave_out: a folder below it that holds results.
 
     Raises:
-        ImageError: the folder is missing, or there is no scan in it.
+        ImageError: the folder is missing, there is no scan in it, or a path in it is not UTF-8.
     """
     if not folder.is_dir():
         raise ImageError(f"{folder} is no folder: give one that holds scans.")
@@ -70,7 +74,7 @@ def find_scans(folder: Path, *, modality: str = "CT", leave_out: Path | None = N
     for path in _files(folder, leave_out):
         name = path.name.lower()
         if name.endswith(IMAGE_SUFFIXES):
-            if not name.endswith(_SEGMENTATION):
+            if not name.endswith(_RESULTS):
                 images.append(path)
         else:
             rest.append(path)
@@ -113,6 +117,13 @@ def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
+def _number_of_folder(name: str) -> int:
+    """ValueError if it is no number of ours: it becomes the name of a folder."""
+    if not re.fullmatch("[0-9]{3,9}", name):
+        raise ValueError(f"{name!r} is no number of a scan")
+    return int(name)
+
+
 class Manifest:
     """scans.json: the number of each scan that this folder of results has seen."""
 
@@ -128,17 +139,19 @@ class Manifest:
             try:
                 self._known = dict(json.loads(self._path.read_text(encoding="utf-8"))["scans"])
                 self._numbers = {entry["scan"]: number for number, entry in self._known.items()}
-            except (ValueError, KeyError, TypeError) as error:
+                self._last = max(map(_number_of_folder, self._known), default=0)
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 raise OutputError(
                     f"{self._path} is damaged, so nobody knows which results are of which scan: choose another output."
                 ) from error
         else:
-            self._numbers = {}
+            self._numbers, self._last = {}, 0
 
     def number(self, scan: Scan) -> str:
         """The number of a scan; a new scan gets the next one."""
         if scan.key not in self._numbers:
-            number = f"{max(map(int, self._known), default=0) + 1:03d}"
+            self._last += 1
+            number = f"{self._last:03d}"
             self._numbers[scan.key] = number
             self._known[number] = {"scan": scan.key, "stamp": ""}
         return self._numbers[scan.key]

@@ -188,6 +188,8 @@ def _check_structures(path: Path, bundle: Bundle) -> None:
         raise BundleError(
             f"The bundle {path.name} has a locator, which finds parotid glands, but draws something else."
         )
+    if bundle.locator and len(bundle.locator.preprocessing.inputs) > 1:
+        raise BundleError(f"The locator of the bundle {path.name} takes several images, but is shown the first alone.")
     try:
         check_structures(bundle.structures)
         if bundle.segmenter.mirror:

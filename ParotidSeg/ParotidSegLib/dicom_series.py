@@ -15,8 +15,10 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from .dicom_damage import is_damaged_image
 from .errors import ImageError
-from .slice_geometry import SliceGeometry, StackGrid, stack_grid
+from .file_names import check_name
+from .slice_geometry import SliceGeometry, StackGrid, check_frames, stack_grid
 
 #: A series with fewer images is a localizer (scout) whatever its header says.
 FEWEST_IMAGES = 4
@@ -24,7 +26,6 @@ FEWEST_IMAGES = 4
 SLAB = 16
 INT16_RANGE = (-32768, 32767)
 
-_CT_STORAGE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.2(\.[12])?")  # plain, enhanced, converted
 _SERIES, _NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
 _IMAGE_TYPE, _PATIENT_NAME, _PATIENT_ID = "0008|0008", "0010|0010", "0010|0020"
 #: Position and orientation, and spacing. The reader fills in defaults where they lack or the spacing is 0.
@@ -131,7 +132,9 @@ def _assembled(chosen: list[_Header]) -> sitk.Image:
                 "The DICOM series is spread over several multi-frame files, which is not supported: export it as "
                 "single slices."
             )
-        return _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
+        image = _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
+        check_frames(image.GetSpacing())
+        return image
     slices = _sorted(chosen)
     image = _read_pixels(slices.paths, is_fractional=slices.is_fractional)
     image.SetOrigin(slices.grid.origin)
@@ -172,7 +175,7 @@ def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[P
         files: of any kind; those that are no DICOM images are passed over.
         modality: as DICOM codes it; "OT" takes any.
     """
-    headers, damaged = _readable(files)
+    headers, damaged = _readable(files, modality)
     groups = defaultdict(list)
     for header in headers:
         if modality in (header.modality, "OT") and not header.is_localizer:
@@ -187,12 +190,12 @@ def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[P
 
 
 def _headers_of_folder(folder: Path, series: str | None, modality: str) -> list[_Header]:
-    headers = _read_headers(_files(folder), f"the folder {folder.name!r}")
+    headers = _read_headers(_files(folder), f"the folder {folder.name!r}", modality)
     return _choose(_series_of(headers, folder, modality), series, folder, modality).headers
 
 
 def _headers_of_files(files: Sequence[Path], modality: str) -> list[_Header]:
-    headers = _read_headers(files, "the series")
+    headers = _read_headers(files, "the series", modality)
     if not headers or any(modality not in (header.modality, "OT") for header in headers):
         raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
     if len({header.series for header in headers}) > 1:
@@ -228,45 +231,32 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names))
 
 
-def _readable(files: Iterable[Path]) -> tuple[list[_Header], list[Path]]:
-    """The headers of the DICOM images among the files, and which files are damaged CT images."""
+def _readable(files: Iterable[Path], modality: str) -> tuple[list[_Header], list[Path]]:
+    """The headers of the DICOM images among the files, and which files are damaged images of the modality."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     headers, damaged = [], []
     for path in files:
+        check_name(path)
         reader.SetFileName(str(path))
         try:
             reader.ReadImageInformation()
         except RuntimeError:  # no DICOM, a DICOM object without pixels, or a damaged file
-            if _is_damaged_ct(path):
+            if is_damaged_image(path, modality):
                 damaged.append(path)
             continue
         headers.append(_header(reader, path))
     return headers, damaged
 
 
-def _read_headers(files: Iterable[Path], where: str) -> list[_Header]:
-    headers, damaged = _readable(files)
+def _read_headers(files: Iterable[Path], where: str, modality: str) -> list[_Header]:
+    headers, damaged = _readable(files, modality)
     if damaged:
         raise ImageError(
-            f"{len(damaged)} DICOM CT file(s) in {where} are damaged, cut short or compressed in an "
+            f"{len(damaged)} DICOM {modality} file(s) in {where} are damaged, cut short or compressed in an "
             "unknown way: copy or export the series again."
         )
     return headers
-
-
-def _is_damaged_ct(path: Path) -> bool:
-    """Whether a file that cannot be read claims to be a CT image, or is cut off before it could say what it is."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(1024)
-    except OSError:
-        return path.suffix.lower() in (".dcm", ".ima")
-    if start[128:132] != b"DICM":
-        return len(start) < 132 and path.suffix.lower() in (".dcm", ".ima")
-    # MediaStorageSOPClassUID (0002,0002) of the file meta information, which is always explicit little endian.
-    found = re.search(rb"\x02\x00\x02\x00UI(..)([0-9.]+)", start, re.DOTALL)
-    return found is None or _CT_STORAGE.fullmatch(found[2].decode("ascii")) is not None
 
 
 def _header(reader: sitk.ImageFileReader, path: Path) -> _Header:

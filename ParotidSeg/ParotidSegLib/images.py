@@ -14,7 +14,9 @@ from .atomic import atomic_path
 from .ct_checks import check_grid, check_image, check_kind, slabs
 from .dicom_series import INT16_RANGE, read_dicom_files, read_dicom_folder
 from .errors import ImageError, OutputError
+from .file_names import check_name
 from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
+from .slice_geometry import check_frames
 
 __all__ = ["check_image", "read_image", "read_series", "write_image"]
 
@@ -23,6 +25,8 @@ WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
 #: More than four times the largest CT there is; a damaged header may claim anything.
 MOST_VOXELS = 2**30
 _MODALITY = "0008|0060"
+#: What ITK says of a file: its format, and the axes of an NRRD file after it has turned them.
+_FORMAT, _SPACE, _LPS = "ITK_InputFilterName", "NRRD_space", "left-posterior-superior"
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 
@@ -47,6 +51,7 @@ def read_image(
         ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_image` objects.
     """
     path = Path(path).absolute()  # "." has no name to speak of
+    check_name(path)
     with _quiet_itk():
         if path.is_dir():
             image = read_dicom_folder(path, series, modality)
@@ -119,6 +124,7 @@ def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
         _check_dicom_file(path, reader, modality, whole_head=whole_head)
     if is_nifti(reader):
         check_nifti_header(path, reader)
+    _check_nrrd_space(path, reader)
     size, dimension = reader.GetSize(), reader.GetDimension()
     if any(length != 1 for length in size[3:]):
         raise ImageError(
@@ -186,6 +192,18 @@ def _check_dicom_file(path: Path, reader: sitk.ImageFileReader, wanted: str, *, 
         raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a {wanted}.")
     if whole_head and math.prod(reader.GetSize()[2:]) == 1:
         raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
+    if math.prod(reader.GetSize()[2:]) > 1:
+        check_frames(reader.GetSpacing())
+
+
+def _check_nrrd_space(path: Path, reader: sitk.ImageFileReader) -> None:
+    """Refuse an NRRD header that leaves left and right to a guess; ITK takes its axes for those of the patient."""
+    format_and_space = [reader.GetMetaData(key) if reader.HasMetaDataKey(key) else "" for key in (_FORMAT, _SPACE)]
+    if format_and_space[0] == "NrrdImageIO" and format_and_space[1] != _LPS:
+        raise ImageError(
+            f"{path.name!r} states no orientation (no 'space' of the patient in its header), so that left and right "
+            "cannot be told apart: convert it from DICOM again."
+        )
 
 
 def _compact(image: sitk.Image) -> sitk.Image:

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import ImageError
+from .file_names import check_name
 from .structures import PAROTIDS, Structure
 
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
@@ -31,7 +32,8 @@ def read_labels(path: str | Path, *, structures: Sequence[Structure] = PAROTIDS)
 
     Raises:
         ImageError: the file is missing or damaged, is no label map, has labels of no structure, two segments of one
-            structure, a segment whose name and code contradict each other, or structures that overlap.
+            structure, a segment whose name and code contradict each other or whose voxels are not there, or structures
+            that overlap.
     """
     path = Path(path)
     image = _read(path)
@@ -52,6 +54,7 @@ def read_labels(path: str | Path, *, structures: Sequence[Structure] = PAROTIDS)
 
 
 def _read(path: Path) -> sitk.Image:
+    check_name(path)
     if not path.is_file():
         raise ImageError(f"{path.name!r} is no file: give a label map or a segmentation of 3D Slicer.")
     try:
@@ -86,7 +89,13 @@ def _from_segments(
         if structure in taken:
             raise ImageError(f"The segmentation has two segments of {structure.key}: keep one.")
         taken.add(structure)
-        inside = layers[..., int(segment.get("Layer", "0"))] == int(segment.get("LabelValue", "1"))
+        try:
+            inside = layers[..., int(segment.get("Layer", "0"))] == int(segment.get("LabelValue", "1"))
+        except (ValueError, IndexError) as error:
+            raise ImageError(
+                f"The header of the segmentation does not say where {structure.key} lies (its layer or its label value "
+                "is none): save it again."
+            ) from error
         if (labels[inside] != 0).any():
             raise ImageError(f"{structure.key} overlaps another structure of the segmentation: no voxel may be in two.")
         labels[inside] = structure.label

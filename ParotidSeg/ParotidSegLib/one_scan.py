@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from .bundle import Bundle
 from .console import Reporter
 from .dicom_reference import DicomReference, check_dicom_input, dicom_packages
-from .errors import ImageError
+from .errors import ImageError, OutputError
 from .images import read_image, read_series
 from .outputs import Outputs
 from .preview import WINDOW
@@ -66,7 +66,8 @@ def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outp
     """Decide which files the result gets.
 
     Raises:
-        OutputError: see `outputs.Outputs.plan`; or a result is DICOM and the scan is not, or its packages are missing.
+        OutputError: see `outputs.Outputs.plan`; a result would replace the scan; or a result is DICOM and the scan is
+            not, or its packages are missing.
     """
     planned = Outputs.plan(
         output,
@@ -77,12 +78,22 @@ def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outp
         dicom=options.dicom,
         uncertainty=options.uncertainty,
     )
+    files = [source] if isinstance(source, Path) else source
+    _refuse_to_replace([*files, *map(Path, options.others.values())], planned)
     if planned.needs_dicom:
         if isinstance(source, Path):
             check_dicom_input(source)
         else:
             dicom_packages()
     return planned
+
+
+def _refuse_to_replace(inputs: Sequence[Path], planned: Outputs) -> None:
+    """A result never takes the place of the scan that it was made from, whatever way its path is written."""
+    taken = {path.resolve() for path in inputs}
+    for path in planned.paths:
+        if path.resolve() in taken:
+            raise OutputError(f"{path} is the scan itself, which no result may replace: give the result another name.")
 
 
 def segment_scan(source: Source, output: Path, model: Model, options: Options, show: Reporter) -> Segmentation:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from .dicom_export import write_dicom
 from .dicom_reference import DicomReference, Origin
 from .errors import OutputError
 from .export import is_dicom, segmentation_suffix, write_json, write_segmentation
+from .file_names import check_name
 from .images import write_image
 from .preview import WINDOW
 from .segmentation import Segmentation
@@ -79,8 +81,9 @@ class Outputs:
         )
         if planned.preview and planned.preview.suffix.lower() != ".png":
             raise OutputError(f"The picture cannot be written as {planned.preview}: let the name end with .png.")
+        places = [path.resolve() for path in planned.paths]
         for index, path in enumerate(planned.paths):
-            if path in planned.paths[:index]:
+            if places[index] in places[:index]:
                 raise OutputError(
                     f"{path} cannot be written twice: give the picture and the report names of their own."
                 )
@@ -147,6 +150,7 @@ def _existing_ancestor(path: Path) -> Path:
 
 def _refuse_unwritable(path: Path) -> None:
     """Say before the work, not after it, that its result has no place."""
+    check_name(path.absolute(), OutputError)
     ancestor = _existing_ancestor(path)
     if not ancestor.is_dir():
         raise OutputError(f"{path} cannot be written: {ancestor} is a file, not a folder.")
@@ -154,6 +158,25 @@ def _refuse_unwritable(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: you have no permission to write in {ancestor}.")
     if path.is_dir():
         raise OutputError(f"{path} cannot be written: there is a folder of that name.")
+
+
+def _move_together(staged: Mapping[Path, Path]) -> None:
+    """Move the files to their places; if one cannot go there, what was there before comes back everywhere."""
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for path, new in staged.items():
+            before = new.with_name(f"before-{len(moved)}")
+            if path.exists():
+                shutil.copy2(path, before)
+            moved.append((path, before))
+            os.replace(new, path)
+    except BaseException:
+        for path, before in moved:
+            if before.exists():
+                os.replace(before, path)
+            else:
+                path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -172,8 +195,7 @@ def _staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
                 hidden[parent] = Path(folders.enter_context(temporary))
             staged = {path: hidden[path.absolute().parent] / path.name for path in paths}
             yield staged
-            for path, temporary_path in staged.items():
-                os.replace(temporary_path, path)
+            _move_together(staged)
     except BaseException as error:
         for folder in sorted(set(made), key=lambda folder: -len(folder.parts)):
             if folder.is_dir() and not any(folder.iterdir()):

@@ -110,6 +110,8 @@ class Preprocessing:
             raise ValueError("channels and inputs must not be empty")
         if not all(0 <= channel.input < len(self.inputs) for channel in self.channels):
             raise ValueError(f"channels must take an input from 0 to {len(self.inputs) - 1}")
+        if len({channel.input for channel in self.channels}) != len(self.inputs):
+            raise ValueError("inputs must each be taken by a channel")
         if len({i.name for i in self.inputs}) != len(self.inputs):
             raise ValueError("inputs must have names of their own")
 

@@ -84,6 +84,18 @@ def stack_grid(slices: Sequence[SliceGeometry]) -> tuple[list[int], StackGrid]:
     )
 
 
+def check_frames(spacing: Sequence[float]) -> None:
+    """Refuse a multi-frame file (spacing in mm, x, y, z) of which the reader did not understand where frames lie.
+
+    It then takes 1 mm in all directions, without a word, as when frames are missing, doubled or out of order.
+    """
+    if all(step == 1.0 for step in spacing):
+        raise ImageError(
+            "The frames of the DICOM file form no regular grid, or their spacing (1 mm each way) cannot be told from "
+            "one that lacks: export the series as single slices."
+        )
+
+
 def _check_distances(positions: npt.NDArray[np.float64]) -> None:
     """Ascending positions (n,) along the normal, mm: distinct and evenly spaced."""
     distances = np.diff(positions)

@@ -18,6 +18,16 @@ class CodedConcept:
     value: str
     meaning: str
 
+    def __post_init__(self) -> None:
+        for text in (self.scheme, self.value, self.meaning):
+            _check_text("code", text, "\\^~|")  # what DICOM and Slicer separate codes with
+
+
+def _check_text(what: str, text: str, separators: str = "\\") -> None:
+    """Refuse a text that a terminal or a header (DICOM: 64 characters) would take for something else."""
+    if not (0 < len(text) <= 64 and text.isprintable()) or set(text) & set(separators):
+        raise ValueError(f"{what} must be 1 to 64 printable characters without {separators}, not {text!r}")
+
 
 RIGHT, LEFT = CodedConcept("SCT", "24028007", "Right"), CodedConcept("SCT", "7771000", "Left")
 
@@ -48,6 +58,8 @@ class Structure:
     def __post_init__(self) -> None:
         if not 1 <= self.label <= 255:
             raise ValueError(f"label must lie between 1 and 255, not {self.label}")
+        _check_text("key", self.key)
+        _check_text("name", self.name)
         if not all(0 <= channel <= 255 for channel in self.colour):
             raise ValueError("colour must lie between 0 and 255")
         if self.laterality != {"": None, "right": RIGHT, "left": LEFT}.get(self.side, self.side):

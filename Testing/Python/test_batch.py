@@ -6,17 +6,23 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from made_images import cut_short, made_head, write_dicom_series
+from sentences import refusal
 
+from ParotidSegLib.batch import run_batch
 from ParotidSegLib.batch_scans import Manifest, Scan, find_scans, listed_scans
 from ParotidSegLib.batch_table import COLUMNS
+from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.cli import main
+from ParotidSegLib.console import QuietReporter
 from ParotidSegLib.dicom_series import list_series
 from ParotidSegLib.errors import ImageError, OutputError
+from ParotidSegLib.one_scan import Options
 
 NAME = "Doe_Jane"
 
@@ -172,8 +178,45 @@ def test_a_scan_found_twice_in_another_order_keeps_its_number(tmp_path):
         Manifest(tmp_path)
 
 
+@pytest.mark.parametrize("number", ["abc", "../../elsewhere", "-1", ""])
+def test_a_list_of_scans_with_something_else_for_a_number_is_damaged(tmp_path, number):
+    (tmp_path / "scans.json").write_text(json.dumps({"scans": {number: {"scan": "a", "stamp": ""}}}), encoding="utf-8")
+    assert "is damaged" in refusal(OutputError, Manifest, tmp_path)
+
+
+def failed_message(source: Path, output: Path) -> str:
+    """What the table says of a scan that cannot be segmented."""
+    model = SimpleNamespace(bundle=load_bundle())
+    assert run_batch([Scan("key", source, "stamp")], output, model, Options(), QuietReporter()) == 1
+    return rows_of(output)[0]["message"]
+
+
+def test_the_name_of_the_folder_of_results_is_not_in_the_table(tmp_path, monkeypatch):
+    (tmp_path / NAME / "001" / "parotids.png").mkdir(parents=True)
+    shutil.copytree(tmp_path / NAME, tmp_path / "relative")
+    monkeypatch.chdir(tmp_path)
+    sentence = "001/parotids.png cannot be written: there is a folder of that name."
+    assert failed_message(tmp_path / "scan.nii.gz", tmp_path / NAME) == sentence
+    assert failed_message(tmp_path / "scan.nii.gz", Path("relative")) == sentence
+
+
+@pytest.mark.parametrize("folder", [".", "a", "/"])
+def test_a_folder_of_a_short_name_leaves_the_sentence_as_it_is(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = Path(folder) / "no-such-scan.nii.gz"
+    assert failed_message(source, tmp_path / "out") == "the scan does not exist: check the path."
+
+
 def test_segmentations_hidden_files_and_results_are_no_scans(tmp_path):
-    for name in ("a.nii.gz", "b.seg.nrrd", ".hidden/c.nii.gz", "results/001/d.nii.gz", "e/f.mha", "g.csv"):
+    for name in (
+        "a.nii.gz",
+        "b.seg.nrrd",
+        "a.uncertainty.nrrd",
+        ".hidden/c.nii.gz",
+        "results/001/d.nii.gz",
+        "e/f.mha",
+        "g.csv",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [scan.key for scan in find_scans(tmp_path, leave_out=tmp_path / "results")] == ["a.nii.gz", "e/f.mha"]

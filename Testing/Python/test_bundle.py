@@ -257,6 +257,16 @@ def test_a_name_that_could_confuse_a_terminal_or_a_path_is_refused(bundle, name)
     refusal(BundleError, load_bundle, bundle)
 
 
+def test_a_locator_that_takes_several_images_is_refused(bundle):
+    def change(data):
+        preprocessing = data["locator"]["preprocessing"]
+        preprocessing["inputs"] = [{"name": "ct"}, {"name": "pet", "modality": "PT"}]
+        preprocessing["channels"] = [{"input": 0}, {"input": 1}]
+
+    edit(bundle, change)
+    assert "several images" in refusal(BundleError, load_bundle, bundle)
+
+
 @pytest.mark.parametrize("key", ["schema", "name", "structures", "segmenter", "locator", "training", "files"])
 def test_a_missing_field_is_refused_by_name(bundle, key):
     edit(bundle, lambda data: data.pop(key))

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from made_images import (
@@ -265,6 +266,28 @@ def test_a_folder_with_one_multi_frame_file_is_read_and_with_two_refused(folder:
     assert np.array_equal(values(read_image(folder)), values(made_head()))
     write_multiframe(folder / "b.dcm", made_head(seed=2))
     assert "several multi-frame files" in refused(folder)
+
+
+@pytest.mark.parametrize("fault", ["missing frames", "out of order"])
+def test_a_multi_frame_file_without_a_regular_grid_is_refused_rather_than_taken_for_1_mm(
+    folder: Path, fault: str
+) -> None:
+    folder.mkdir()
+    write_multiframe(folder / "a.dcm", made_head((60, 60, 40)))
+    dataset = pydicom.dcmread(folder / "a.dcm")
+    frames = dataset.PerFrameFunctionalGroupsSequence
+    places = [frame.PlanePositionSequence[0] for frame in frames]
+    heights = [place.ImagePositionPatient[2] for place in places]
+    moved = (
+        [z + 60.0 * (n > 20) for n, z in enumerate(heights)]
+        if fault == "missing frames"
+        else heights[20:] + heights[:20]
+    )
+    for place, height in zip(places, moved, strict=True):
+        place.ImagePositionPatient[2] = height
+    dataset.save_as(folder / "a.dcm")
+    assert "no regular grid" in refused(folder)
+    assert "no regular grid" in refused(folder / "a.dcm")
 
 
 def test_content_is_checked_too(folder: Path) -> None:

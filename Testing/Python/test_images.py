@@ -257,6 +257,28 @@ def nrrd_header(sizes: str, first_axis: str) -> bytes:
     ).encode("ascii")
 
 
+@pytest.mark.parametrize("space", ["", "space dimension: 3\n", "space: scanner-xyz\n", "space: 3D-right-handed\n"])
+def test_an_nrrd_header_that_leaves_left_and_right_to_a_guess_is_refused(tmp_path: Path, space: str) -> None:
+    path = tmp_path / "head.nrrd"
+    header = nrrd_header("40 40 20", "(5,0,0)").replace(b"space: left-posterior-superior\n", space.encode())
+    if not space:  # nor any way to state one
+        header = header.replace(b"space directions: (5,0,0) (0,5,0) (0,0,6)\n", b"spacings: 5 5 6\n")
+        header = header.replace(b"space origin: (0,0,0)\n", b"")
+    path.write_bytes(header + values(made_head()).astype("<i2").tobytes())
+    assert "states no orientation" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("space", "signs"),
+    [("left-posterior-superior", (1, 1, 1)), ("RAS", (-1, -1, 1)), ("left-anterior-superior", (1, -1, 1))],
+)
+def test_an_nrrd_file_in_any_space_of_the_patient_is_read(tmp_path: Path, space: str, signs: tuple[int, ...]) -> None:
+    path = tmp_path / "head.nrrd"
+    header = nrrd_header("40 40 20", "(5,0,0)").replace(b"left-posterior-superior", space.encode())
+    path.write_bytes(header + values(made_head()).astype("<i2").tobytes())
+    assert read_image(path).GetDirection() == pytest.approx(np.diag(signs).ravel())
+
+
 def test_a_header_with_an_absurd_grid_is_refused_before_any_voxel_is_read(tmp_path: Path) -> None:
     path = tmp_path / "head.nrrd"
     for sizes, first_axis, problem in (

@@ -156,3 +156,9 @@ def test_what_is_no_label_map_is_refused(tmp_path, labels):
     assert "damaged" in refusal(ImageError, read_labels, tmp_path / "cut.nrrd")
     sitk.WriteImage(labels[:, :, 0], str(tmp_path / "flat.nrrd"))
     assert "three-dimensional" in refusal(ImageError, read_labels, tmp_path / "flat.nrrd")
+
+
+@pytest.mark.parametrize("field", [{"LabelValue": "one"}, {"Layer": "7"}, {"Layer": "none"}])
+def test_a_segment_of_which_the_header_does_not_say_where_it_lies_is_refused(tmp_path, labels, field):
+    path = slicer_file(tmp_path / "broken.seg.nrrd", labels, {**RIGHT, **field}, LEFT)
+    assert "Parotid_R" in refusal(ImageError, read_labels, path)

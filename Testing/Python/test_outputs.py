@@ -129,6 +129,15 @@ def test_two_files_of_one_name_are_refused(tmp_path, options):
     assert "twice" in refusal(OutputError, plan, tmp_path / "a.nii", **options)
 
 
+def test_two_files_of_one_place_are_refused_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "twice" in refusal(OutputError, plan, tmp_path / "a.nii", report=Path("a.nii"))
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    assert "twice" in refusal(
+        OutputError, plan, tmp_path / "a.nii", preview=tmp_path / "link" / "a.png", report=Path("a.png")
+    )
+
+
 def test_planning_writes_nothing(tmp_path):
     plan(tmp_path / "new" / "deeper")
     assert files_below(tmp_path) == []
@@ -207,3 +216,31 @@ def test_a_refusal_names_the_file_that_was_asked_for_and_no_temporary_one(tmp_pa
     message = refusal(OutputError, plan(tmp_path / "mine.nii.gz").write, scan, result)
     assert "mine.nii.gz" in message
     assert "tmp" not in message.replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()], ids=["open", "Ctrl-C"]
+)
+@pytest.mark.parametrize("there", [False, True], ids=["new", "old"])
+@pytest.mark.usefixtures("no_drawing")
+def test_a_file_that_another_program_holds_leaves_all_as_it_was(*, tmp_path, scan, result, monkeypatch, error, there):
+    planned = plan(tmp_path / "out")
+    if there:
+        planned.labels.parent.mkdir()
+        for path in planned.paths:
+            path.write_bytes(b"old " + path.name.encode())
+    move = os.replace
+
+    def replace(new, path):
+        if Path(path) == planned.report and not Path(new).name.startswith("before"):
+            raise error
+        move(new, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt):
+        planned.write(scan, result)
+    if there:
+        assert [path.read_bytes() for path in planned.paths] == [b"old " + path.name.encode() for path in planned.paths]
+        assert len(files_below(planned.labels.parent)) == len(planned.paths)
+    else:
+        assert files_below(tmp_path) == []

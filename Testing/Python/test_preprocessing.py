@@ -469,3 +469,8 @@ def test_the_48_orientations_of_a_scan_get_the_same_contours(noise):
         places, values = on_the_scan(image)
         np.testing.assert_array_equal(places, expected[0])
         np.testing.assert_allclose(values, expected[1], atol=1e-5)
+
+
+def test_an_image_that_no_channel_takes_is_refused():
+    with pytest.raises(ValueError, match="inputs"):
+        Preprocessing((2.0, 2.0, 2.0), (Channel(input=1),), (Input(), Input("pet", "PT")))

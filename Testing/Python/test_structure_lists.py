@@ -51,6 +51,9 @@ def test_what_is_written_is_read_back(name, tmp_path):
         ([{"key": "A", "name": " "}], "a text as its name"),
         ([{"key": "A", "colour": [0, 0, 256]}], "from 0 to 255"),
         ([{"key": "A", "type": {"scheme": "SCT"}}], "scheme, value, meaning"),
+        ([{"key": "A", "label": 300}], "between 1 and 255"),
+        ([{"key": "A", "name": "a\nb"}], "printable"),
+        ([{"key": "A", "type": {"scheme": "SCT", "value": "", "meaning": "A"}}], "printable"),
     ],
 )
 def test_impossible_lists_are_refused(data, said, tmp_path):

@@ -63,7 +63,11 @@ def structures_from_data(data: Any, where: str) -> tuple[Structure, ...]:
     for number, entry in enumerate(data, start=1):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("key"), str):
             raise DataError(f"{where} must give each structure a 'key', which number {number} lacks.")
-        structures.append(_structure(entry, number, f"{where}, structure '{entry['key']}',"))
+        named = f"{where}, structure '{entry['key']}',"
+        try:
+            structures.append(_structure(entry, number, named))
+        except ValueError as error:
+            raise DataError(f"{named} cannot be used: {error}.") from error
     if [structure.label for structure in structures] != list(range(1, len(structures) + 1)):
         raise DataError(f"{where} must number the labels of its structures 1, 2, 3 and so on, in order.")
     if len({structure.key for structure in structures}) < len(structures):

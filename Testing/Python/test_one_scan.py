@@ -1,0 +1,50 @@
+"""Which files the result of a scan gets: never those that it is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sentences import refusal
+
+from ParotidSegLib.bundle import load_bundle
+from ParotidSegLib.errors import OutputError
+from ParotidSegLib.one_scan import Options, plan
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(b"a scan")
+    return path
+
+
+def refused(source, output: Path, **options) -> str:
+    return refusal(OutputError, plan, source, output, load_bundle(), Options(**options))
+
+
+def test_labels_never_replace_the_scan(scan, monkeypatch):
+    assert "scan itself" in refused(scan, scan)
+    monkeypatch.chdir(scan.parent)
+    assert "scan itself" in refused(Path("scan.nii.gz"), scan)
+    assert "scan itself" in refused(scan, Path("../") / scan.parent.name / "scan.nii.gz")
+    (scan.parent / "link").symlink_to(scan.parent, target_is_directory=True)
+    assert "scan itself" in refused(scan.parent / "link" / "scan.nii.gz", scan)
+
+
+def test_neither_the_picture_nor_the_report_replaces_a_scan(scan):
+    picture = scan.with_name("slice.png")
+    picture.write_bytes(b"one slice")
+    assert "scan itself" in refused(picture, scan.with_name("slice.nrrd"))
+    assert "scan itself" in refused(scan, scan.with_name("other.nrrd"), report=scan)
+
+
+def test_nor_a_file_of_a_series_nor_another_image_of_the_patient(scan):
+    assert "scan itself" in refused((scan.with_name("1.dcm"), scan), scan)
+    assert "scan itself" in refused(scan.with_name("ct.nii.gz"), scan, others={"pet": str(scan)})
+
+
+def test_a_result_beside_the_scan_is_planned(scan):
+    planned = plan(scan, scan.parent, load_bundle(), Options())
+    assert [path.name for path in planned.paths] == ["parotids.seg.nrrd", "parotids.png", "report.json"]
+    assert plan(scan, scan.with_name("labels.nii.gz"), load_bundle(), Options()).labels.name == "labels.nii.gz"
