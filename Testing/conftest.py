@@ -110,3 +110,33 @@ def sample_ct() -> Path:
 def sample_labels() -> Path:
     """The average contours of the CT that ships."""
     return REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_parotids.nii.gz"
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the sound bundle, to be changed."""
+    from changed_bundles import copy_of
+
+    return copy_of(tiny_bundle, tmp_path)
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    """Makes jobs for scripts, in a folder of their own, and checks in the end that they left nothing."""
+    from fake_workers import processes_of, worker
+
+    from ParotidSegLib.in_slicer.job import WorkerJob
+
+    made = []
+
+    def make(script: str, **options) -> WorkerJob:
+        job = WorkerJob(worker(script), workdir_parent=tmp_path, **options)
+        made.append(job)
+        return job
+
+    yield make
+    for job in made:
+        job.close()
+        assert processes_of(job) == []
+        assert not job.workdir.exists()
+    assert list(tmp_path.iterdir()) == []

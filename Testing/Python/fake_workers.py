@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
 
-from ParotidSegLib.in_slicer.events import Event
+from ParotidSegLib.in_slicer.events import Event, Failure, Progress, Result
 from ParotidSegLib.in_slicer.job import WorkerJob
 from ParotidSegLib.in_slicer.process_tree import marked
 
@@ -17,6 +18,8 @@ import json, os, pathlib, signal, subprocess, sys, time
 def say(stage, fraction=0.0, **more):
     print(json.dumps({"stage": stage, "fraction": fraction, "message": stage.title(), **more}), flush=True)
 """
+#: A script of a worker that does its work.
+GOOD = "say('load', 0.0)\nsay('segment', 0.5)\nsay('result', 1.0, files=[], report={'a': 1})\n"
 #: A Python that sleeps for a minute: what a test finds alive was left behind.
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 SLEEP = "time.sleep(60)"
@@ -79,3 +82,24 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
 def report_line(**more: object) -> str:
     """A result line as a literal for a script."""
     return repr(json.dumps({"stage": "result", "fraction": 1.0, "message": "Done", **more}))
+
+
+def sentence(job: WorkerJob, events: list) -> str:
+    """The one sentence of a job that failed, after checks that it is one and that it came once, as the last event."""
+    assert job.finished
+    assert job.result is None
+    assert [type(event) for event in events if isinstance(event, Result | Failure)] == [type(events[-1])]
+    assert events[-1].message == job.failure
+    assert re.fullmatch(r"[^\n]+\.", job.failure)
+    assert not re.search(r"[.!?]\s+[A-Z]|Traceback", job.failure)
+    return job.failure
+
+
+def wait_for(job: WorkerJob, stage: str) -> Progress:
+    """Poll until this stage is told."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for event in job.poll():
+            if isinstance(event, Progress) and event.stage == stage:
+                return event
+    raise AssertionError(job.log)

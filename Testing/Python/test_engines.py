@@ -22,11 +22,6 @@ pytestmark = pytest.mark.engine
 TILE = (16, 16, 16)
 
 
-@pytest.fixture
-def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
-    return copy_of(tiny_bundle, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def bundle_for_openvino(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny bundle with OpenVINO models, converted as the bundles that ship are."""
