@@ -30,7 +30,8 @@ class Sampling:
     Attributes:
         anchor: "midpoint" (between the structures) or "voxel" (a random voxel of a random structure).
         jitter: largest random shift of the patch from its anchor in mm, (z, y, x).
-        foreground_share: share of the patches that have an anchor; the others lie anywhere in the scan.
+        foreground_share: share of the patches that have an anchor; the others lie anywhere in the scan within reach of
+            such patches (what lies farther from the structures is never read).
     """
 
     anchor: str = "voxel"

@@ -38,7 +38,7 @@ def write_run(folder: Path, losses: list[float], kept: list[str]) -> Path:
         "name": "tiny",
         "network": "residual_unet",
         "loss": {"name": "hybrid", "gamma": 2.0},
-        "optimisation": {"epochs": 9, "steps_per_epoch": 8, "batch_size": 2},
+        "optimisation": {"epochs": 9, "steps_per_epoch": 8, "batch_size": 2, "accumulate": 3},
     }
     (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     return folder

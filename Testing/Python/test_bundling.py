@@ -217,6 +217,33 @@ def test_a_folder_that_cannot_be_made_is_refused(tiny_run, locator_run, tmp_path
     refusal(OutputError, bundle_of, tiny_run, locator_run, tmp_path / "file" / "tiny")
 
 
+@pytest.mark.usefixtures("without_openvino")
+def test_nothing_but_a_bundle_is_replaced(tiny_run, locator_run, tmp_path):
+    mine, run = tmp_path / "mine", Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years", encoding="utf-8")
+    for output in (mine, mine / "thesis.txt", run):
+        before = content(tmp_path)
+        assert "is no bundle" in refusal(OutputError, bundle_of, run, locator_run, output)
+        assert content(tmp_path) == before
+    (tmp_path / "empty").mkdir()
+    assert load_bundle(bundle_of(run, locator_run, tmp_path / "empty")).name == "tiny"
+
+
+@pytest.mark.usefixtures("without_openvino")
+@pytest.mark.parametrize(
+    ("damaged", "content"),
+    [("last.weights.h5", b"no weights"), ("last.weights.h5", None), ("state.json", b"no json"), ("state.json", b"[]")],
+)
+def test_a_damaged_run_is_refused_with_a_sentence(tiny_run, locator_run, tmp_path, damaged, content):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    # None: weights of another network.
+    (run / damaged).write_bytes(content or (locator_run / damaged).read_bytes())
+    said = refusal(DataError, bundle_of, run, locator_run, tmp_path / "tiny")
+    assert ("state.json" if damaged == "state.json" else "'last'") in said
+    assert not (tmp_path / "tiny").exists()
+
+
 def test_weights_that_a_run_does_not_have_are_refused(tiny_run, locator_run, tmp_path):
     assert "hybrid" in refusal(DataError, bundle_of, locator_run, tiny_run, tmp_path / "tiny", choice="hybrid")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_a_run_is_described_by_its_recipe(run, tmp_path):
         "network": "residual_unet",
         "loss": "hybrid, gamma 2.0",
         "epochs": "9",
-        "patches an epoch": "16",
+        "patches an epoch": "48",
     }
     assert describe_run(tmp_path) == {}
 

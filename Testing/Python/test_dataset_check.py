@@ -228,6 +228,17 @@ def test_wrong_calls_are_one_sentence_and_nothing_is_overwritten(sound, tmp_path
     assert "is no data set" in said(mine, "--output", tmp_path / "report")
     assert "is a file" in said(sound, "--output", mine / "thesis.txt")
     assert "no regular expression" in said(sound, "--output", tmp_path / "report", "--patient-pattern", "(")
+    damaged = shutil.copytree(sound, tmp_path / "damaged")
+    for content in ("[]", '{"inputs": [{"nme": "ct"}]}', '{"cases": {"h00": {}}}', '{"cases": []}'):
+        (damaged / "preparation.json").write_text(content, encoding="utf-8")
+        assert "preparation.json is damaged" in said(damaged, "--output", tmp_path / "report")
+
+
+def test_pictures_of_an_earlier_check_do_not_stay(sound, tmp_path):
+    assert check(sound, "--output", tmp_path / "report") == 0
+    assert (tmp_path / "report" / "overview.png").exists()
+    assert check(sound, "--output", tmp_path / "report", "--no-pictures") == 0
+    assert not [path.name for path in (tmp_path / "report").rglob("*.png")]
 
 
 @pytest.mark.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from made_contours import CORD, TRUTH, changed
 from orientations import reoriented
 from sentences import refusal
 
-from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.errors import DataError, ImageError, OutputError
 from ParotidSegLib.quality import Finding
 from ParotidSegLib.segmentation import Segmentation
 from ParotidSegLib.structures import PAROTIDS
@@ -89,6 +90,21 @@ def test_the_accuracy_is_the_share_of_voxels_with_the_right_label(made_dataset, 
 
 def test_excluded_cases_are_left_out(made_dataset, answers):
     assert [one.case for one in run(made_dataset, exclude=["head_2"])[0]] == ["head_1", "head_3"]
+
+
+def test_a_case_to_be_left_out_that_does_not_exist_is_a_slip(made_dataset, answers):
+    assert "head_22" in refusal(DataError, run, made_dataset, exclude=["head_22"])
+    # That of another split is none: one list may serve all splits.
+    assert len(run(made_dataset, exclude=["head_6"])[0]) == 3
+
+
+@pytest.mark.parametrize("name", ["masks", "images"])
+def test_label_maps_never_take_the_place_of_the_data_set(made_dataset, answers, tmp_path, name):
+    data = Path(shutil.copytree(made_dataset, tmp_path / "data"))
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    (tmp_path / "link").symlink_to(data)
+    assert "another folder" in refusal(OutputError, run, data, masks=tmp_path / "link" / name)
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
 
 
 def test_a_scan_in_which_nothing_is_found_counts_as_two_missed_glands(made_dataset, answers):

@@ -86,7 +86,7 @@ def test_a_folder_of_other_folds_is_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train_fold", lambda *_, **__: None)
     cross_validate(TINY, folder, tmp_path, folds=2)
     cross_validate(TINY, folder, tmp_path, folds=2)
-    for changes in ({"folds": 3}, {"seed": 9}, {"exclude": ["head_1"]}):
+    for changes in ({"folds": 3}, {"seed": 9}, {"exclude": ["head_1"]}, {"optimisation__learning_rate": 0.02}):
         recipe = made.tiny_recipe(**{k: v for k, v in changes.items() if k != "folds"})
         assert "other folds" in refusal(
             DataError, cross_validate, recipe, folder, tmp_path, folds=changes.get("folds", 2)
@@ -103,14 +103,21 @@ def state_of(run: Path, dice: list[float]) -> None:
 def test_the_summary_takes_the_best_epoch_of_each_fold(tmp_path):
     state_of(tmp_path / "fold_1", [0.5, float("nan"), 0.8, 0.7])
     state_of(tmp_path / "fold_3", [0.6])
-    summary = summarise_folds(tmp_path, 3)
+    summary = summarise_folds(tmp_path, TINY, 3)
     assert [(row["fold"], row["best_epoch"], row["epochs"]) for row in summary["rows"]] == [(1, 3, 4), (3, 1, 1)]
     assert summary["mean"] == pytest.approx({"val_dice": 0.7, "val_dice_1": 0.6})
     assert summary["sd"] == pytest.approx({"val_dice": 0.1 * 2**0.5, "val_dice_1": 0.1 * 2**0.5})
     assert "mean Dice 0.700 ± 0.141 (SD over 2 folds)" in table(summary)
     assert (tmp_path / "summary.csv").read_text(encoding="utf-8").count("\n") == 3
     assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["finished"] == 2
-    assert table(summarise_folds(tmp_path, 0)) == ""
+    assert table(summarise_folds(tmp_path, TINY, 0)) == ""
+
+
+def test_a_fold_that_was_interrupted_is_no_part_of_the_summary(tmp_path):
+    state_of(tmp_path / "fold_1", [0.5, 0.8])
+    state_of(tmp_path / "fold_2", [0.1])
+    summary = summarise_folds(tmp_path, made.tiny_recipe(optimisation__epochs=2), 2)
+    assert (summary["finished"], summary["mean"]["val_dice"]) == (1, 0.8)
 
 
 @pytest.mark.engine

@@ -150,6 +150,7 @@ def test_labels_may_come_as_floats_as_keras_passes_them():
         ({"name": "hybrid", "focal_weight": True}, "loss.focal_weight"),
         ({"name": "binary_weighted_focal_tversky", "opposite_weighting": 1}, "loss.opposite_weighting"),
         ({"name": "dice_focal", "alpha": True}, "loss.alpha"),
+        ({"name": "focal", "alpha": 0.3}, "loss.alpha"),
     ],
 )
 def test_an_unknown_loss_or_a_wrong_parameter_is_named(settings, named):

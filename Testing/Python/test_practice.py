@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from sentences import refusal
 
-from ParotidSegLib.errors import DataError
+from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.images import read_image
 from ParotidSegTrainingLib.anatomy.practice import write_practice_dataset
 from ParotidSegTrainingLib.cli import main
@@ -47,6 +47,9 @@ def test_the_same_seed_gives_the_same_patients(practice, tmp_path):
 def test_nothing_is_written_over(practice, tmp_path):
     assert "not empty" in refusal(DataError, write_practice_dataset, practice.root)
     assert "3 patients" in refusal(DataError, write_practice_dataset, tmp_path / "few", patients=2)
+    (tmp_path / "file").write_text("years", encoding="utf-8")
+    assert "is a file" in refusal(DataError, write_practice_dataset, tmp_path / "file")
+    refusal(OutputError, write_practice_dataset, tmp_path / "file" / "data", patients=3)
 
 
 def test_the_command_writes_it(tmp_path: Path, capsys):

@@ -190,6 +190,13 @@ def test_which_case_is_whose_is_written_only_on_request_and_only_for_its_owner(c
     assert "outside the data set" in said(
         capsys, clinic, "--output", tmp_path / "b", "--key-file", tmp_path / "b" / "k"
     )
+    before = key.read_bytes()
+    assert prepare(clinic, "--output", output, "--key-file", key) == 0
+    other = tmp_path / "other"
+    write_patient(other, 9)
+    assert "nothing in it is overwritten" in said(capsys, other, "--output", tmp_path / "b", "--key-file", key)
+    assert key.read_bytes() == before
+    assert not (tmp_path / "b").exists()
 
 
 def test_sides_that_contradict_their_place_are_remarked_and_kept(tmp_path, capsys):
@@ -229,6 +236,7 @@ def test_wrong_calls_are_one_sentence(clinic, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert "no CT series with a structure set (0 CT series" in said(capsys, tmp_path / "empty", *output)
     assert "add up to 1" in said(capsys, clinic, *output, "--shares", "50", "50", "50")
+    assert not (tmp_path / "data").exists()
     assert "have no names to keep" in said(capsys, clinic, *output, "--keep-names")
     assert "read as CT alone" in said(capsys, clinic, *output, "--inputs", "ct", "pet:PT")
     assert "does not exist" in said(capsys, clinic, *output, "--mapping", tmp_path / "none.json")

@@ -78,6 +78,22 @@ def test_what_is_wrong_with_files_is_said_case_by_case(files, tmp_path, capsys):
     assert all(sentence.count(".\n") == 0 and sentence.endswith(".") for sentence in left_out.values())
 
 
+def test_what_is_wrong_with_a_file_is_said_without_its_name(files, tmp_path, capsys):
+    image, labels = made.head_with_glands()
+    (files / "images" / "Jane_Doe.nii.gz").write_bytes(b"nothing")
+    sitk.WriteImage(labels, str(files / "masks" / "Jane_Doe.nii.gz"))
+    sitk.WriteImage(image, str(files / "images" / "John_Doe.nii"))
+    (files / "images" / "John_Doe.nii").write_bytes((files / "images" / "John_Doe.nii").read_bytes()[:-500])
+    sitk.WriteImage(labels, str(files / "masks" / "John_Doe.nii.gz"))
+    assert prepare(files, "--output", tmp_path / "data") == 1
+    record = (tmp_path / "data" / "preparation.json").read_text(encoding="utf-8")
+    left_out = json.loads(record)["left_out"].values()
+    assert len(left_out) == 2
+    assert all(sentence.startswith("Its image is ") for sentence in left_out)
+    printed = capsys.readouterr()
+    assert not [word for word in ("Jane", "John", "Doe") if word in record + printed.out + printed.err]
+
+
 def test_two_data_sets_with_other_labels_become_one(tmp_path):
     image, labels = made.head_with_glands()
     array = sitk.GetArrayFromImage(labels)

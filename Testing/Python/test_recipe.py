@@ -187,8 +187,9 @@ def test_the_command_lists_the_recipes_and_shows_one_with_all_its_fields(capsys)
 
 
 def test_a_copy_of_a_recipe_is_a_recipe_of_its_own_and_replaces_nothing(tmp_path, capsys):
-    copy = tmp_path / "mine.json"
+    copy = tmp_path / "my recipes" / "mine.json"
     assert main(["recipes", "abdomen-unet2d", "--copy", str(copy)]) == 0
+    assert f"parotidseg-train fit '{copy}' ..." in capsys.readouterr().out
     assert recipes.load(str(copy)) == dataclasses.replace(recipes.load("abdomen-unet2d"), name="mine")
     assert main(["recipes", "hie-unet", "--copy", str(copy)]) == 1
     assert "exists already" in capsys.readouterr().err

@@ -126,6 +126,20 @@ def test_a_run_that_goes_on_keeps_its_provenance_and_asks_for_its_data(tmp_path)
     assert "data set" in refusal(DataError, open_provenance, tmp_path, "float32", {"train": {"cases": 2}}, None)
 
 
+def test_a_run_goes_on_from_the_weights_that_it_began_with_or_not_at_all(tmp_path):
+    (tmp_path / "state.json").write_text("{}", encoding="utf-8")
+    for name in ("first", "other"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    begun = Provenance("abc", "float32", {}, sha256(tmp_path / "first"))
+    begun.save(tmp_path)
+    # Its own start, a start that is gone, or none named: the run has what it needs in its folder.
+    for start in (tmp_path / "first", tmp_path / "gone", None):
+        assert open_provenance(tmp_path, "float32", {}, start) == begun
+    assert "--start-from" in refusal(DataError, open_provenance, tmp_path, "float32", {}, tmp_path / "other")
+    Provenance("abc", "float32", {}).save(tmp_path)
+    assert "--start-from" in refusal(DataError, open_provenance, tmp_path, "float32", {}, tmp_path / "first")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"colour": 1}'])
 def test_a_damaged_provenance_of_a_begun_run_is_refused(tmp_path, content):
     (tmp_path / "state.json").write_text("{}", encoding="utf-8")

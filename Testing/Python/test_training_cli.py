@@ -68,11 +68,12 @@ def test_wrong_use_ends_with_2(arguments, capsys):
     assert "usage: parotidseg-train" in capsys.readouterr().err
 
 
-def test_help_names_the_recipes_and_ends_with_0(capsys):
+def test_help_says_where_the_recipes_are_and_ends_with_0(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["fit", "--help"])
     assert ended.value.code == 0
-    assert "parotid-locator" in capsys.readouterr().out
+    # The names themselves would be broken at their hyphens, where lines are short.
+    assert "one that 'parotidseg-train recipes' lists" in " ".join(capsys.readouterr().out.split())
 
 
 def test_errors_are_one_sentence_and_end_with_1(capsys, tmp_path, made_dataset, recipe_file):
@@ -211,6 +212,8 @@ def test_evaluate_compares_two_folders_without_a_model(capsys, monkeypatch, made
     printed = capsys.readouterr().out
     assert "candidate - reference" in printed
     assert all(str(output / name) in printed for name in names)
+    slip = [argument if argument != "head_2" else "head_22" for argument in arguments]
+    assert "case head_22 to leave out" in failure(capsys, *slip)
     other = tmp_path / "other"
     other.mkdir()
     said = failure(capsys, "evaluate", "--reference", masks, "--candidate", other, "--output", tmp_path / "no")
@@ -245,4 +248,7 @@ def test_bundle_and_evaluate_work_on_runs_as_fit_leaves_them(capsys, made_datase
     assert recorded.validation["n_cases"] == 1
     assert recorded.validation["split"] == "test"
     assert "| right | Dice |" in recorded.read("MODEL_CARD.md").decode("utf-8")
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", bundle)
+    again = [packed if argument == bundle else argument for argument in arguments]
+    assert "unpack" in failure(capsys, *again, "--engine", "keras", "--card", card)
     assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["n_cases"] == 1

@@ -41,13 +41,13 @@ def write_practice_dataset(folder: Path, *, patients: int = 12, seed: int = 0) -
         The folder.
 
     Raises:
-        DataError: there is something in the folder, or there are too few patients.
+        DataError: there is something in the folder or in its place, or there are too few patients.
         OutputError: a file cannot be written.
     """
     if patients < 3:
         raise DataError("A data set to practise on needs at least 3 patients, one for each split.")
-    if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: name a new folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} {'is not empty' if folder.is_dir() else 'is a file'}: name a new folder.")
     image, labels = read_image(sample_file(CT)), read_label_map(sample_file(CONTOURS))
     grid = Grid.covering(image, SPACING_MM)
     names = [f"practice_{number:02d}" for number in range(1, patients + 1)]
@@ -55,7 +55,6 @@ def write_practice_dataset(folder: Path, *, patients: int = 12, seed: int = 0) -
         parameters = draw(VARIATION, rng)
         noise = rng.normal(0.0, NOISE_HU, grid.shape)
         for kind, array in zip(("images", "masks"), _patient(image, labels, grid, parameters), strict=True):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
             values = np.rint(array + noise).astype(np.int16) if kind == "images" else array
             write_image(grid.image(values), folder / kind / f"{name}.nii.gz")
     held_out = max(1, round(0.15 * patients))

@@ -30,14 +30,13 @@ from ParotidSegLib.preprocessing import Input, physical_bounds
 from ..data.case_findings import CODES, DataFinding, find_all
 from ..data.case_measures import CaseMeasures, measure_case, unreadable
 from ..data.dataset import SUFFIXES, DatasetFolder
-from ..data.json_files import read_json
+from ..data.preparation_record import recorded_inputs, recorded_patients
 from ..data.structure_lists import read_structures
 from ..preparing.label_files import ending, read_label_file, stem
-from ..preparing.preparation import RECORD
 from ..preparing.sources import is_of_head
 from .check_pictures import draw_case, draw_overview
 
-FINDINGS, PICTURES = "findings.csv", "pictures"
+FINDINGS, OVERVIEW, PICTURES = "findings.csv", "overview.png", "pictures"
 #: Split of the cases of a folder that is not divided yet.
 UNDIVIDED = "undivided"
 
@@ -52,9 +51,8 @@ def open_for_check(root: Path, inputs: Sequence[Input] | None = None) -> Dataset
     Raises:
         DataError: files are missing, a case is in two splits, or a JSON file is not valid.
     """
-    record = read_json(root / RECORD) if (root / RECORD).exists() else {}
     if inputs is None:
-        inputs = tuple(Input(**entry) for entry in record.get("inputs", ())) or (Input(),)
+        inputs = recorded_inputs(root) or (Input(),)
     if (root / "splits.json").exists():
         return DatasetFolder.open(root, inputs)
     if not (root / "images").is_dir() or not (root / "masks").is_dir():
@@ -75,8 +73,7 @@ def patients_of(root: Path, cases: Iterable[str], pattern: str = "") -> dict[str
     Raises:
         DataError: the pattern is no regular expression, or preparation.json is not valid.
     """
-    record = read_json(root / RECORD) if (root / RECORD).exists() else {}
-    known = {case: entry["patient"] for case, entry in record.get("cases", {}).items()}
+    known = recorded_patients(root)
     try:
         found = {case: re.search(pattern, case) if pattern else None for case in cases}
     except re.error as error:
@@ -118,7 +115,7 @@ def check_dataset(
     findings = find_all(measures, folder.structures, unit="HU" if is_ct else "")
     _write_tables(folder, measures, findings, output)
     if pictures:
-        draw_overview(measures, folder.structures, findings, output / "overview.png")
+        draw_overview(measures, folder.structures, findings, output / OVERVIEW)
         for case in dict.fromkeys(finding.case for finding in findings):
             _draw(folder, case, [finding for finding in findings if finding.case == case], output)
     return findings
@@ -131,6 +128,7 @@ def _make_room(output: Path) -> None:
         raise DataError(f"{output} holds something else than an earlier check: choose a new or empty folder.")
     if (output / FINDINGS).exists():
         shutil.rmtree(output / PICTURES, ignore_errors=True)
+        (output / OVERVIEW).unlink(missing_ok=True)
 
 
 def _measure(folder: DatasetFolder, case: str, split: str, patient: str) -> CaseMeasures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _tolerance(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0.0 < value < 100.0:
         raise argparse.ArgumentTypeError(f"a tolerance in mm, above 0, is needed, not {text}")
     return value
@@ -86,11 +90,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _compare_folders(arguments: argparse.Namespace) -> None:
-    from ..data.masks import MaskFolder
+    from ..data.masks import MaskFolder, require_cases
     from ..judging.judge import judge_contours
     from ..provenance import provenance
 
     reference, candidate = MaskFolder.open(arguments.reference), MaskFolder.open(arguments.candidate)
+    require_cases(arguments.exclude, (reference, candidate))
     results = judge_contours(
         reference,
         candidate,
@@ -112,6 +117,8 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
 
     card = _read_card(arguments.card) if arguments.card else None
     model = open_model(arguments.bundle, engine=arguments.engine)
+    if card and not model.bundle.path.is_dir():
+        raise DataError(f"Figures cannot be recorded in {model.bundle.path}: unpack it and name the folder.")
     folder = DatasetFolder.open(arguments.data, model.bundle.segmenter.preprocessing.inputs)
     results = judge_model(
         model,

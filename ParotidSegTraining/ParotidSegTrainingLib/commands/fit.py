@@ -39,7 +39,7 @@ def add_training(commands: Any) -> None:
 
 
 def _add_options(command: argparse.ArgumentParser, *, run: str) -> None:
-    command.add_argument("recipe", help=f"a file, or one of: {', '.join(recipes.names())}")
+    command.add_argument("recipe", help="a file, or one that 'parotidseg-train recipes' lists")
     command.add_argument("--data", required=True, type=Path, help="folder with images/, masks/ and splits.json")
     command.add_argument("--run", required=True, type=Path, help=run)
     command.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def _recipes(arguments: argparse.Namespace) -> None:
     renamed = dataclasses.replace(recipe, name=arguments.copy.stem)
     with atomic_path(arguments.copy) as temporary:
         temporary.write_text(renamed.to_json(), encoding="utf-8")
-    print(f"{arguments.copy} is a copy of {recipe.name}: change it, then parotidseg-train fit {arguments.copy} ...")
+    quoted = shlex.quote(str(arguments.copy))
+    print(f"{arguments.copy} is a copy of {recipe.name}: change it, then parotidseg-train fit {quoted} ...")
 
 
 def add_practice(commands: Any) -> None:

@@ -89,6 +89,13 @@ class DatasetFolder:
             raise DataError(f"The data set has no case in its split '{split}'.")
         return names
 
+    def require_cases(self, names: Sequence[str]) -> None:
+        """Raise a DataError unless the data set has all these cases: a slip in a name to be left out would count it."""
+        known = {case for cases in self.splits.values() for case in cases}
+        for name in names:
+            if name not in known:
+                raise DataError(f"The data set has no case {name} to leave out: check the name.")
+
     def image_paths(self, case: str) -> list[Path]:
         """Files of the case's images, in the order of the inputs."""
         if len(self.inputs) == 1:

@@ -86,6 +86,13 @@ class MaskFolder:
         return read_label_map(paths[0], self.structures)
 
 
+def require_cases(names: Sequence[str], folders: Sequence[MaskFolder]) -> None:
+    """Raise a DataError unless each of these cases, which are to be left out, lies in one of the folders."""
+    for name in names:
+        if not any(name in folder.files for folder in folders):
+            raise DataError(f"None of the folders has a case {name} to leave out: check the name.")
+
+
 def cases_of_both(reference: MaskFolder, candidate: MaskFolder, exclude: Sequence[str] = ()) -> list[str]:
     """Names of the cases, in order, without the excluded ones.
 

@@ -53,7 +53,7 @@ def describe_run(run: Path) -> dict[str, str]:
     try:
         recipe: dict[str, Any] = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
         optimisation, loss = recipe["optimisation"], recipe["loss"]
-        patches = optimisation["steps_per_epoch"] * optimisation["batch_size"]
+        patches = optimisation["steps_per_epoch"] * optimisation["batch_size"] * optimisation.get("accumulate", 1)
         return {
             "recipe": str(recipe["name"]),
             "network": str(recipe["network"]),

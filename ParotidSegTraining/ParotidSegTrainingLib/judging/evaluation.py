@@ -11,7 +11,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.errors import DataError, ImageError, OutputError
 from ParotidSegLib.export import write_segmentation
 from ParotidSegLib.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
@@ -50,16 +50,20 @@ def evaluate(
         report: takes one line of text a case.
 
     Raises:
-        DataError: the model draws other structures than the data set has, the split is empty, or a mask is damaged,
-            lies on another grid or has labels of no structure.
+        DataError: the model draws other structures than the data set has, the split is empty, there is no case to be
+            left out, or a mask is damaged, lies on another grid or has labels of no structure.
         ImageError: an image cannot be read or is no CT (a CT without a gland is scored, not refused).
-        OutputError: a label map or the log cannot be written.
+        OutputError: a label map or the log cannot be written, or the label maps would replace files of the data set.
         ParotidSegError: SciPy, which the results need, is missing.
     """
     structures = model.bundle.structures
     if [(s.label, s.key) for s in structures] != [(s.label, s.key) for s in folder.structures]:
         drawn, wanted = (", ".join(s.key for s in of) for of in (structures, folder.structures))
         raise DataError(f"The model draws {drawn}, but the data set has {wanted}: choose another model or data set.")
+
+    folder.require_cases(exclude)
+    if masks and masks.resolve() in [(folder.root / name).resolve() for name in ("images", "masks")]:
+        raise OutputError(f"{masks} is the data set's own, and would be overwritten: give the masks another folder.")
 
     def score(case: str) -> CaseScores:
         images, reference = folder.read_images(case), folder.read_mask(case)
@@ -163,7 +167,8 @@ def _score_all(
 
 
 def masks_of(folder: DatasetFolder, split: str, exclude: Sequence[str] = ()) -> MaskFolder:
-    """The references of a split, as a folder of contours; DataError if no case is left."""
+    """The references of a split, as a folder of contours; DataError if no case is left, or none to be left out."""
+    folder.require_cases(exclude)
     files: dict[str, tuple[Path, ...]] = {case: (folder.mask_path(case),) for case in folder.cases(split, exclude)}
     return MaskFolder(folder.root / "masks", files, folder.structures)
 

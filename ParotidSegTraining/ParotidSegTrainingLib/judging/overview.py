@@ -102,10 +102,12 @@ def survey(
         report: takes one line of text now and then.
 
     Raises:
-        DataError: there is no case, a mask is damaged, lies on another grid or has labels of no structure.
+        DataError: there is no case, or none of a name to be left out, a mask is damaged, lies on another grid or has
+            labels of no structure.
         ImageError: an image cannot be read or is not what its input takes.
     """
     scale = HOUNSFIELD if folder.inputs[0].modality == "CT" else RELATIVE
+    folder.require_cases(exclude)
     names = {split: [case for case in folder.splits[split] if case not in exclude] for split in SPLITS}
     count = sum(map(len, names.values()))
     if not count:

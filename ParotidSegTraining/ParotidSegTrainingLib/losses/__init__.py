@@ -61,7 +61,9 @@ def _check_kind(key: str, value: Any) -> None:
         if not isinstance(value, bool):
             raise RecipeError(f"The recipe is not valid: loss.{key} must be true or false, not {value!r}.")
         return
-    numbers = value if key == "alpha" and isinstance(value, list | tuple) else [value]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers):
-        kind = "a list of numbers" if key == "alpha" else "a number"
+    takes_list = key == "alpha"
+    numbers = value if isinstance(value, list | tuple) else [value]
+    of_kind = isinstance(value, list | tuple) is takes_list
+    if not of_kind or not all(isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers):
+        kind = "a list of numbers" if takes_list else "a number"
         raise RecipeError(f"The recipe is not valid: loss.{key} must be {kind}, none negative, not {value!r}.")

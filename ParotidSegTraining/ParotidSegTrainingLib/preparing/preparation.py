@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -31,11 +32,11 @@ from ParotidSegLib.version import __version__
 from ..data.case_findings import swapped_pairs
 from ..data.dataset import SPLITS
 from ..data.json_files import read_json
+from ..data.preparation_record import RECORD
 from ..data.structure_lists import write_structures
 from .sources import CaseData, Options, Source, SourceCase, find_cases
-from .splitting import SHARES, CaseFacts, split_cases
+from .splitting import SHARES, CaseFacts, check_shares, split_cases
 
-RECORD = "preparation.json"
 _IMAGES, _MASKS, _STAGING = "images", "masks", ".staging"
 _SCHEMA = 1
 
@@ -85,6 +86,7 @@ def prepare(
         ParotidSegError: pydicom is missing.
     """
     options = options or Options()
+    check_shares(shares)
     for source in sources:
         if output.resolve().is_relative_to(source.root.resolve()) or source.root.resolve().is_relative_to(
             output.resolve()
@@ -95,9 +97,12 @@ def prepare(
     cases, remarks = find_cases(sources, options)
     names = _names(cases, keep_names=keep_names)
     fingerprint = _fingerprint(cases, sources, structures, options, shares, keep_names=keep_names)
+    key = _key(cases, names)
+    if key_file and key_file.exists() and not _holds(key_file, key):
+        raise DataError(f"{key_file} is there, and nothing in it is overwritten: give the key file another name.")
     record = _Record.open(output, fingerprint, seed, options.inputs)
     if key_file:
-        _write_key(key_file, cases, names)
+        _write_key(key_file, key)
     for remark in remarks:
         report(remark)
     patients = _numbered(case.patient for case in cases)
@@ -284,16 +289,29 @@ def _split(output: Path, record: _Record, seed: int, shares: Sequence[float]) ->
     return splits
 
 
-def _write_key(path: Path, cases: Sequence[SourceCase], names: Sequence[str]) -> None:
-    """The private table; only its owner may read it."""
+def _key(cases: Sequence[SourceCase], names: Sequence[str]) -> bytes:
+    """The private table: which case is whose."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["case", "source", "patient", "place"])
+    writer.writerows([name, case.source, case.patient, case.place] for name, case in zip(names, cases, strict=True))
+    return text.getvalue().encode("utf-8")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file has this content."""
+    try:
+        return path.read_bytes() == content
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _write_key(path: Path, key: bytes) -> None:
+    """Write the private table; only its owner may read it."""
     with atomic_path(path) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["case", "source", "patient", "place"])
-            writer.writerows(
-                [name, case.source, case.patient, case.place] for name, case in zip(names, cases, strict=True)
-            )
+        with os.fdopen(handle, "wb") as file:
+            file.write(key)
 
 
 def _line(name: str, entry: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.errors import DataError
+from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.images import read_image
 from ParotidSegLib.preprocessing import Input
 from ParotidSegLib.structures import PAROTIDS, Structure
@@ -147,13 +147,22 @@ def _read_files(pair: FilePair, labels: SourceLabels, options: Options) -> CaseD
     whole_head = is_of_head(labels.structures)
     images = []
     for path, wanted in zip(pair.images, options.inputs, strict=True):
-        image = read_image(path, modality=wanted.modality, whole_head=whole_head)
+        image = _read_image(path, wanted.modality, whole_head=whole_head)
         images.append(as_int16(image) if wanted.modality == "CT" else image)
     remarks = []
     if any(ending(path, _NO_SPACING) for path in pair.images):
         remarks.append("Its .png states no spacing: 1 mm is taken.")
     label_map, more = read_labels(pair.masks, images[0], labels, allow_missing=options.allow_missing)
     return CaseData(tuple(images), label_map, (*remarks, *more))
+
+
+def _read_image(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
+    """`read_image`, but that what it says does not name the file, which may be called after a patient."""
+    try:
+        return read_image(path, modality=modality, whole_head=whole_head)
+    except ImageError as error:
+        text = str(error).replace(repr(path.name), "its image")
+        raise ImageError(text[:1].upper() + text[1:]) from None
 
 
 def is_of_head(structures: Sequence[Structure]) -> bool:

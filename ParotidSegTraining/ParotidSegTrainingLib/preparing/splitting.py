@@ -57,8 +57,7 @@ def split_cases(
     Raises:
         DataError: shares are negative or do not add up to 1, or the earlier division parts one patient.
     """
-    if len(shares) != len(SPLITS) or min(shares) < 0.0 or abs(sum(shares) - 1.0) > 1e-6:
-        raise DataError(f"The shares of {', '.join(SPLITS)} must be three numbers of at least 0 that add up to 1.")
+    check_shares(shares)
     patients: dict[str, list[CaseFacts]] = {}
     for facts in sorted(cases, key=lambda facts: facts.case):
         patients.setdefault(facts.patient, []).append(facts)
@@ -78,6 +77,12 @@ def split_cases(
         split: sorted(facts.case for patient, own in patients.items() if chosen[patient] == split for facts in own)
         for split in SPLITS
     }
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """Raise a DataError unless these are shares of training, validation and test."""
+    if len(shares) != len(SPLITS) or not min(shares) >= 0.0 or not abs(sum(shares) - 1.0) <= 1e-6:
+        raise DataError(f"The shares of {', '.join(SPLITS)} must be three numbers of at least 0 that add up to 1.")
 
 
 def _fixed_patients(patients: Mapping[str, Sequence[CaseFacts]], fixed: Mapping[str, str]) -> dict[str, str]:

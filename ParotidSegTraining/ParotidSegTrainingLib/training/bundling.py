@@ -23,6 +23,7 @@ from ParotidSegLib.structures import PAROTIDS
 
 from .. import recipe as recipes
 from ..recipe import Recipe
+from .checkpoints import UNFIT, load_weights
 
 INTENDED_USE = (
     "Draft contours of the parotid glands in head-and-neck CT of adults, for review and correction by a clinician; "
@@ -47,8 +48,9 @@ def make_bundle(
     """Write a bundle from a segmenter's and, for the parotid glands, a locator's run folder.
 
     Weights are stored in half precision: half the size, and both engines start from the very same numbers. If OpenVINO
-    is installed, its models are added. The old folder at `output` is replaced only when the new one is whole and loads;
+    is installed, its models are added. An old bundle at `output` is replaced only when the new one is whole and loads;
     its validation figures and its model card go with it, since they tell of other weights (`record_validation`).
+    Anything else that lies there stays.
 
     Args:
         output: folder of the bundle.
@@ -63,10 +65,11 @@ def make_bundle(
         The folder.
 
     Raises:
-        DataError: a run folder has no such weights.
+        DataError: a run folder has no such weights, or is damaged.
         BundleError: what was written is no valid bundle (its version, for instance, is not of the form 1.2.3).
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something else than a bundle.
     """
+    _require_free(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
@@ -100,6 +103,13 @@ def make_bundle(
     return output
 
 
+def _require_free(output: Path) -> None:
+    """Raise an OutputError if there is anything but a bundle or an empty folder."""
+    is_free = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    if not is_free and not (output / "bundle.json").is_file():
+        raise OutputError(f"{output} is no bundle, and nothing else is replaced: choose another name.")
+
+
 def _put_in_place(folder: Path, output: Path, old: Path) -> None:
     """Rename the new folder to `output`; the one that was there goes to `old`, and comes back if that fails."""
     replaces = output.exists()
@@ -129,7 +139,13 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
         raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
     recipe = recipes.load(str(run / "recipe.json"))
     model = build_network(recipe.network, tile=recipe.tile, config=recipe.network_arguments)
-    model.load_weights(source)
+    try:
+        load_weights(model, source)
+    except UNFIT as error:
+        raise DataError(
+            f"The weights '{choice}' of the run {run} are damaged or of another network: choose others with --weights, "
+            "or another run."
+        ) from error
     model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
     stem = {"segmenter": "network", "locator": "locator"}[role]
     model.save_weights(folder / f"{stem}.weights.h5")
@@ -228,7 +244,10 @@ def _finished_epochs(run: Path) -> int:
     state = run / "state.json"
     if not state.is_file():
         raise DataError(f"The run {run} has no state.json; it has to finish an epoch first.")
-    return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
+    try:
+        return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"The state.json of the run {run} is damaged: choose another run.") from error
 
 
 def _json_ready(data: Any) -> Any:

@@ -16,6 +16,8 @@ from ParotidSegLib.errors import DataError
 
 #: Of state.json and the weights that it names; counts the changes after which an older run cannot go on.
 SCHEMA = 2
+#: What may be raised where weights are damaged or of another network.
+UNFIT = (OSError, ValueError, KeyError, TypeError, UserWarning)
 
 
 @dataclass
@@ -58,6 +60,14 @@ def save_weights(model: Any, path: Path) -> None:
         model.save_weights(temporary)
 
 
+def load_weights(model: Any, path: Path) -> None:
+    """Load Keras weights, and a compiled model's optimizer; one of UNFIT is raised unless all of them fit."""
+    with warnings.catch_warnings():
+        # Of layers, or an optimizer, that do not fit Keras only warns, and leaves them as they are.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
+
+
 @dataclass
 class RunState:
     """What a resumed run needs beside its recipe."""
@@ -94,11 +104,8 @@ class RunState:
         if not self.weights:
             return
         try:
-            with warnings.catch_warnings():
-                # Of an optimizer that does not fit Keras only warns, and leaves it as it is.
-                warnings.simplefilter("error", UserWarning)
-                model.load_weights(run / self.weights)
-        except (OSError, ValueError, KeyError, TypeError, UserWarning) as error:
+            load_weights(model, run / self.weights)
+        except UNFIT as error:
             raise _damaged(run) from error
 
     def save(self, run: Path, model: Any) -> None:

@@ -1,6 +1,6 @@
 """Cross-validation: every case of training and validation validates once, each fold in a run folder of its own.
 
-    folds.json       number of folds, seed, hash of the cases
+    folds.json       recipe, number of folds, hash of the cases
     fold_1/ …        an ordinary run folder each, with fold.json
     summary.json     the best validation Dice of each fold, their mean and standard deviation
     summary.csv      the same, a row a fold
@@ -15,7 +15,7 @@ import json
 import statistics
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from ParotidSegLib.export import write_json
 
 from .. import recipe as recipes
 from ..data.dataset import DatasetFolder
+from ..data.preparation_record import recorded_patients
 from ..recipe import Recipe
 from .checkpoints import RunState
 from .progress import Progress, unseen
 from .run_folder import fingerprint_of_names
-from .trainer import fit
+from .trainer import fit, is_over
 
 #: Keras builds networks under settings of the whole process: a worker with several threads takes one fold at a time.
 _ONE_AT_A_TIME = threading.Lock()
@@ -96,7 +97,7 @@ def cross_validate(
                 progress=overall,
                 options=settings,
             )
-    return summarise_folds(run, folds)
+    return summarise_folds(run, recipe, folds)
 
 
 def divide(folder: DatasetFolder, recipe: Recipe, folds: int) -> list[DatasetFolder]:
@@ -113,7 +114,7 @@ def divide(folder: DatasetFolder, recipe: Recipe, folds: int) -> list[DatasetFol
         raise RecipeError("Cross-validation needs at least 2 folds.")
     names = sorted(name for split in ("train", "validation") for name in folder.cases(split, recipe.exclude))
     patients: dict[str, list[str]] = {}
-    known = _patients(folder.root)
+    known = recorded_patients(folder.root)
     for name in names:
         patients.setdefault(known.get(name, f"case {name}"), []).append(name)
     if len(patients) < folds:
@@ -136,37 +137,22 @@ def divide(folder: DatasetFolder, recipe: Recipe, folds: int) -> list[DatasetFol
     ]
 
 
-def _patients(root: Path) -> dict[str, str]:
-    """Patient by case, as far as the data set says."""
-    path = root / "preparation.json"
-    if not path.is_file():
-        return {}
-    try:
-        cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
-        return {name: str(entry["patient"]) for name, entry in cases.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: prepare the data set again, or remove the file.") from error
-
-
 def _claim(run: Path, recipe: Recipe, folds: int, divided: Sequence[DatasetFolder]) -> None:
     """Record what the folds are; refuse a folder that holds others."""
     path = run / "folds.json"
-    content = {
-        "recipe": recipe.name,
-        "folds": folds,
-        "seed": recipe.seed,
-        "cases": [fingerprint_of_names(fold.splits["validation"]) for fold in divided],
-    }
+    content = {"folds": folds, "cases": [fingerprint_of_names(fold.splits["validation"]) for fold in divided]}
     if path.is_file():
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            # Compared as recipes, not as text: a field that came later has its default in the older file.
+            begun = recipes.from_fields(known.pop("recipe"))
+        except (OSError, ValueError, KeyError, AttributeError, RecipeError) as error:
             raise DataError(f"{path} is damaged: choose another folder.") from error
-        if known != content:
+        if (known, begun) != (content, recipe):
             raise DataError(f"{run} holds other folds: choose an empty folder, or the recipe and data set of those.")
         return
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({**content, "recipe": asdict(recipe)}, indent=2) + "\n", encoding="utf-8")
 
 
 def train_fold(
@@ -278,13 +264,14 @@ def _topic(run: Path) -> str:
 # --- the summary -----------------------------------------------------------------------------------------------------
 
 
-def summarise_folds(run: Path, folds: int) -> dict[str, Any]:
-    """Write and return the summary over the folds that have finished an epoch."""
+def summarise_folds(run: Path, recipe: Recipe, folds: int) -> dict[str, Any]:
+    """Write and return the summary over the folds that are finished."""
     rows = []
     for number in range(1, folds + 1):
-        history = RunState.read(run / f"fold_{number}").rows
-        if not history:
+        state = RunState.read(run / f"fold_{number}")
+        if not is_over(state, recipe):
             continue
+        history = state.rows
         best = max(history, key=lambda row: -1.0 if np.isnan(row["val_dice"]) else row["val_dice"])
         scores = {name: value for name, value in best.items() if name.startswith("val_dice")}
         rows.append({"fold": number, "epochs": len(history), "best_epoch": best["epoch"], **scores})

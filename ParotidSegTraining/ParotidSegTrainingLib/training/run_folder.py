@@ -147,7 +147,7 @@ def open_provenance(run: Path, precision: str, data: Mapping[str, Any], start: P
     """That of the run, or a new one.
 
     Raises:
-        DataError: the data set is not the one that the run began with.
+        DataError: the data set or the weights to start from are not those that the run began with.
     """
     known = Provenance.load(run)
     if known is None:
@@ -156,6 +156,8 @@ def open_provenance(run: Path, precision: str, data: Mapping[str, Any], start: P
         raise DataError(
             f"The data set is not the one that the run {run} began with: give that one, or an empty folder."
         )
+    if start and start.is_file() and sha256(start) != known.start_from:
+        raise DataError(f"The run {run} did not begin with {start}: leave out --start-from, or give an empty folder.")
     return known
 
 

@@ -85,7 +85,7 @@ def fit(
     with locked(run):
         claim(run, recipe)
         state = RunState.read(run)
-        if _is_over(state, recipe):
+        if is_over(state, recipe):
             report(f"{recipe.name}: the run is finished after {state.epoch} epochs")
             return run
         training, provenance = _prepare(
@@ -198,7 +198,7 @@ class _Training:
         self.validation = [patch for case in cases for patch in validation_patches(case, self.recipe)]
 
 
-def _is_over(state: RunState, recipe: Recipe) -> bool:
+def is_over(state: RunState, recipe: Recipe) -> bool:
     """Whether all epochs are done, or too many went by without a better validation Dice."""
     settings = recipe.optimisation
     stale = bool(settings.patience) and epochs_without_gain(state.rows) >= settings.patience
@@ -220,7 +220,7 @@ def _train(
     settings = recipe.optimisation
     last = settings.epochs if stop_after_epochs is None else min(settings.epochs, state.epoch + stop_after_epochs)
     clock = Clock(settings.epochs, settings.steps_per_epoch, state.epoch)
-    while state.epoch < last and not _is_over(state, recipe):
+    while state.epoch < last and not is_over(state, recipe):
         clock.start_epoch()
         waited = prefetcher.waited
         losses = _train_epoch(training, state.epoch, prefetcher, clock, progress)
