@@ -6,6 +6,8 @@ Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrup
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import signal
 import sys
 import threading
@@ -179,8 +181,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # paths may hold what the terminal's characters cannot show
     try:
-        return arguments.run_command(arguments)
+        code: int = arguments.run_command(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ParotidSegError as error:
         print(f"parotidseg: {error}", file=sys.stderr)
         return 1

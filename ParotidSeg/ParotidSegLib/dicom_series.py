@@ -299,7 +299,7 @@ def _decoded(text: str) -> str:
 
 def _without_names(description: str, *identifying: str) -> str:
     """The description, at most 40 characters, without any word of the patient's name or identifier."""
-    for word in re.split(r"[\^\s,=_]+", " ".join(identifying)):
+    for word in re.split(r"[\W_]+", " ".join(identifying)):
         if len(word) > 1:
             description = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", "***", description, flags=re.IGNORECASE)
     return description[:40]

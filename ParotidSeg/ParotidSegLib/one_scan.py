@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,20 +103,32 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
     Raises:
         ParotidSegError: it cannot be read, segmented or written; no file is left then.
     """
-    bundle = model.bundle
-    planned = plan(source, output, bundle, options)
-    show.progress("read", 0.05, "Reading the scan")
-    started = time.perf_counter()
-    images = _read(source, bundle, options)
-    modality = bundle.segmenter.preprocessing.inputs[0].modality
-    reference = DicomReference.open(source, options.series, modality) if planned.needs_dicom else None
-    reading = time.perf_counter() - started
-    result = segment(images, model, mirror=options.mirror, uncertainty=options.uncertainty, progress=show.progress)
-    result.timings.update(load=model.loading_seconds, read=reading)
-    show.progress("write", 1.0, "Writing the result")
-    planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
-    show.result(result, planned.paths)
-    return result
+    with _enough_memory():
+        bundle = model.bundle
+        planned = plan(source, output, bundle, options)
+        show.progress("read", 0.05, "Reading the scan")
+        started = time.perf_counter()
+        images = _read(source, bundle, options)
+        modality = bundle.segmenter.preprocessing.inputs[0].modality
+        reference = DicomReference.open(source, options.series, modality) if planned.needs_dicom else None
+        reading = time.perf_counter() - started
+        result = segment(images, model, mirror=options.mirror, uncertainty=options.uncertainty, progress=show.progress)
+        result.timings.update(load=model.loading_seconds, read=reading)
+        show.progress("write", 1.0, "Writing the result")
+        planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
+        show.result(result, planned.paths)
+        return result
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """One scan that is too large is one scan that fails."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ImageError(
+            "The memory of this computer does not suffice for the scan: close other programs and try again."
+        ) from error
 
 
 def _read(source: Source, bundle: Bundle, options: Options) -> list[sitk.Image]:
@@ -126,7 +139,7 @@ def _read(source: Source, bundle: Bundle, options: Options) -> list[sitk.Image]:
         image = read_image(source, series=options.series, modality=first.modality, whole_head=whole_head)
     else:
         image = read_series(source, modality=first.modality, whole_head=whole_head)
-    if set(options.others) != {other.name for other in others}:
+    if set(options.others) != {other.name for other in others} or not all(options.others.values()):
         wanted = " ".join(f"--with {other.name}=PATH" for other in others) or "no --with"
         raise ImageError(f"The model '{bundle.name}' takes a {first.name} image as INPUT and {wanted}.")
     paths = options.others

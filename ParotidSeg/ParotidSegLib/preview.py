@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
+from .anatomy import TYPICAL_DISTANCE_MM
 from .atomic import atomic_path
 from .errors import OutputError
 from .preprocessing import physical_bounds
@@ -53,8 +54,6 @@ PANELS: dict[str, tuple[int, int, int, int]] = {
 _PIXELS = 520
 #: Edge of the part of the patient that a view shows, in mm: a head fits in; without glands, up to the second.
 _FIELD, _LARGEST_FIELD = 260.0, 520.0
-#: Mean distance of the centroids of both glands, in mm (28 patients): says where the head is if one gland is missing.
-_GLAND_DISTANCE = 118.0
 #: Where the axial slices cut the joint extent of the glands from below to above.
 _AXIAL_LEVELS = (0.75, 0.5, 0.25)
 _DPI = 100
@@ -172,7 +171,7 @@ def _middle(glands: Sequence[_Gland]) -> np.ndarray:
     middle = np.mean([gland.centroid for gland in glands], axis=0)
     if len(glands) == 1 and glands[0].structure.type == PAROTID_GLAND:
         towards_left = 1.0 if glands[0].structure.side == "right" else -1.0
-        middle[0] += towards_left * _GLAND_DISTANCE / 2.0
+        middle[0] += towards_left * TYPICAL_DISTANCE_MM / 2.0
     return middle
 
 

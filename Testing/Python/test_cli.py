@@ -282,6 +282,29 @@ def test_the_bundles_that_ship_are_listed(capsys):
     assert "parotid-ct" in capsys.readouterr().out
 
 
+def run(*arguments: str, code: str = "", **options) -> subprocess.Popen:
+    """The command line in a process of its own, after some code."""
+    script = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'ParotidSeg')!r})\n{code}\n"
+    script += f"from ParotidSegLib.cli import main\nsys.exit(main({list(arguments)!r}))"
+    return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_traceback():
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = run("bundles", stdout=writing)
+    os.close(writing)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 1
+
+
+def test_what_the_characters_of_the_terminal_cannot_show_is_spelled():
+    code = "from ParotidSegLib import bundle; bundle.shipped_bundles = lambda: print('\\u7d50 done') or []"
+    process = run("bundles", code=code, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    assert process.communicate(timeout=60) == ("\\u7d50 done\n", "")
+    assert process.returncode == 0
+
+
 def test_the_input_is_not_touched(tmp_path, sample_ct):
     copy = tmp_path / "scan.nii.gz"
     shutil.copy(sample_ct, copy)

@@ -157,6 +157,13 @@ def test_two_series_are_listed_without_the_name_of_the_patient(two_series: Path)
     assert "jane" not in text.lower()
 
 
+@pytest.mark.parametrize("name", ["Doe-Smith^Jane", "O'Smith^Jane", "Doe.Smith^Jane"])
+def test_no_part_of_a_compound_name_is_listed(two_series: Path, name: str) -> None:
+    tags = {"0010|0010": name, "0008|103e": "Neck Smith"}
+    write_dicom_series(two_series, made_head((40, 40, 16), seed=3), uid="2.25.3", number=3, tags=tags)
+    assert "3: Neck ***, 16 slices" in refused(two_series)
+
+
 def test_a_series_is_chosen_by_its_number_or_its_uid(two_series: Path) -> None:
     assert_is_head(read_image(two_series, series="2"), made_head())
     assert_is_head(read_image(two_series, series=SERIES_UID), made_head())

@@ -1,15 +1,20 @@
-"""Which files the result of a scan gets: never those that it is made from."""
+"""One scan: which files its result gets, never those that it is made from; and what is too much for the computer."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from sentences import refusal
 
+from ParotidSegLib import one_scan
 from ParotidSegLib.bundle import load_bundle
-from ParotidSegLib.errors import OutputError
-from ParotidSegLib.one_scan import Options, plan
+from ParotidSegLib.console import QuietReporter
+from ParotidSegLib.errors import ImageError, OutputError
+from ParotidSegLib.one_scan import Options, plan, segment_scan
+from ParotidSegLib.preprocessing import Channel, Input, Preprocessing
+from ParotidSegLib.segmentation import Model
 
 
 @pytest.fixture
@@ -48,3 +53,25 @@ def test_a_result_beside_the_scan_is_planned(scan):
     planned = plan(scan, scan.parent, load_bundle(), Options())
     assert [path.name for path in planned.paths] == ["parotids.seg.nrrd", "parotids.png", "report.json"]
     assert plan(scan, scan.with_name("labels.nii.gz"), load_bundle(), Options()).labels.name == "labels.nii.gz"
+
+
+def test_too_little_memory_for_a_scan_is_one_sentence(tmp_path, monkeypatch):
+    def read(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(one_scan, "read_image", read)
+    model = Model(load_bundle(), None, None, 0.0)
+    options = tmp_path / "scan.nii.gz", tmp_path / "out", model, Options(), QuietReporter()
+    assert "memory" in refusal(ImageError, segment_scan, *options)
+
+
+@pytest.mark.parametrize("others", [{}, {"pet": ""}, {"mr": "pet.nii.gz"}])
+def test_a_second_image_without_a_path_is_refused_and_the_current_folder_not_read(others, tmp_path, monkeypatch):
+    monkeypatch.setattr(one_scan, "read_image", lambda path, **how: path)
+    monkeypatch.setattr(one_scan, "segment", lambda images, model, **how: pytest.fail(f"{images} were segmented"))
+    bundle = load_bundle()
+    two = Preprocessing((3.0,) * 3, (Channel(), Channel(input=1)), (Input(), Input("pet", "PT")))
+    bundle = dataclasses.replace(bundle, segmenter=dataclasses.replace(bundle.segmenter, preprocessing=two))
+    model = Model(bundle, None, None, 0.0)
+    options = tmp_path / "scan.nii.gz", tmp_path / "out", model, Options(others=others), QuietReporter()
+    assert "--with pet=PATH" in refusal(ImageError, segment_scan, *options)
