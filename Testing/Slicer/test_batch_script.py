@@ -109,3 +109,13 @@ def test_wrong_use_ends_with_2_and_help_with_0(run_script, capfd):
     assert run_script("--help") == 0
     assert run_script("--dicom-database", "--help") == 0
     assert "--again" in capfd.readouterr().out
+
+
+def test_whatever_happens_the_application_ends(run_script, slicer_app, monkeypatch):
+    def fail(arguments):
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr("ParotidSegLib.in_slicer.batch.main", fail)
+    with pytest.raises(RuntimeError):
+        run_script("folder", "--output", "out")
+    assert slicer_app.app.exit_code == 1

@@ -185,6 +185,17 @@ def test_a_volume_that_was_moved_meanwhile_is_told(logic, ct, made_worker, tmp_p
         logic.segment(ct)
 
 
+def test_contours_that_do_not_fit_leave_no_empty_segmentation(logic, slicer_app, ct, made_worker, tmp_path):
+    elsewhere = made_scan("axial")[1]
+    elsewhere.SetOrigin((5.0, 5.0, 5.0))
+    made_worker(GOOD, write_segmentation(elsewhere, tmp_path / "elsewhere.seg.nrrd"))
+    mine = slicer_app.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Mine")
+    for chosen in (None, mine):
+        with pytest.raises(WorkerError):
+            logic.segment(ct, chosen)
+    assert slicer_app.util.getNodesByClass("vtkMRMLSegmentationNode") == [mine]
+
+
 @pytest.mark.parametrize("what", ["the scene", "the volume"])
 def test_a_result_for_a_volume_that_is_gone_is_dropped_quietly(logic, slicer_app, ct, made_worker, what):
     made_worker(GOOD)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ctk
+import slicer.util
 from slicer.i18n import tr as _
 
 from ..errors import ParotidSegError
@@ -41,7 +42,9 @@ class ExportSection:
         missing = self.missing()
         self._ui.exportButton.enabled = not missing
         self._ui.exportHintLabel.text, self._ui.exportHintLabel.visible = missing, bool(missing)
-        self._ui.exportButton.toolTip = missing or _("Write the file. One of the same name is replaced.")
+        self._ui.exportButton.toolTip = missing or _(
+            "Write the file. Before one of the same name is replaced, you are asked."
+        )
         if parameters is None:
             return
         self._showing = True
@@ -72,10 +75,19 @@ class ExportSection:
     def press(self) -> None:
         """Write what was chosen; for DICOM, install what writes it first, if the user agrees."""
         parameters = self._parameters
-        if parameters is None or self.missing():
+        if parameters is None or self.missing() or not self._may_write(parameters):
             return
         plan = self._logic.lackingDicomPlan(self._run.wheels) if parameters.exportFormat.is_dicom else None
         self._run.install(plan, _("RTSTRUCT and DICOM SEG need packages that are not installed yet."), self._write)
+
+    def _may_write(self, parameters: ParotidSegParameters) -> bool:
+        """Whether no file is in the way, or the user agrees that it goes: it may be another patient's."""
+        files = self._logic.exportFiles(
+            parameters.outputSegmentation, parameters.exportFolder, suffix=parameters.exportFormat.value
+        )
+        present = ", ".join(file.name for file in files if file.exists())
+        text = _("The folder holds {files} already, perhaps of another patient.\n\nReplace it?")
+        return not present or slicer.util.confirmOkCancelDisplay(text.format(files=present), _("ParotidSeg"))
 
     def _write(self) -> None:
         """Write the file, and say where it is or why it is not; DICOM, which takes seconds, while the panel goes on."""

@@ -51,7 +51,7 @@ def export(
             written.
         ImageError: the volume's geometry cannot be expressed, or does not fit its DICOM files.
     """
-    target = Path(folder).absolute() / f"{STEM}{suffix}"
+    target = files_of(folder, suffix, structures)[0]
     if suffix == ".csv":
         return [write_review(segmentation, volume, target, structures)]
     if suffix == ".stl":
@@ -66,6 +66,12 @@ def export(
         finally:
             job.close()
     raise OutputError(_("The contours cannot be written as '{suffix}': choose another format.").format(suffix=suffix))
+
+
+def files_of(folder: str | Path, suffix: str, structures: Sequence[Structure]) -> list[Path]:
+    """The files that an export in this format may write."""
+    names = [f"{STEM}_{structure.key}" for structure in structures] if suffix == ".stl" else [STEM]
+    return [Path(folder).absolute() / f"{name}{suffix}" for name in names]
 
 
 # --- surfaces --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .engine_packages import PackageSet, lacks_line
+from .process_tree import start_options
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 #: Left over on the disk after the installation.
@@ -45,6 +46,7 @@ def pip_problems(python: str | Path) -> list[str]:
             timeout=60,
             check=False,
             cwd=Path(python).parent,
+            **start_options(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return ["The Python of Slicer cannot be started: install Slicer again."]
@@ -53,17 +55,23 @@ def pip_problems(python: str | Path) -> list[str]:
 
 def disk_problems(kind: PackageSet, root: Path) -> list[str]:
     """Whether the packages fit onto the disk and may be written there."""
-    place = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        return [
-            f"The packages cannot be written into {root}: set the variable PAROTIDSEG_PACKAGES to a folder where you "
-            "may write."
-        ]
+    # Not Path.exists, which raises where a folder above may not be read. Of a drive that is not there nothing exists.
+    place = next((folder for folder in (root, *root.absolute().parents) if os.path.exists(folder)), None)
+    if place is None or not place.is_dir() or not os.access(place, os.W_OK):
+        return [not_writable(root)]
     needed = kind.download_mb + kind.installed_mb + SPARE_MB
     free = shutil.disk_usage(place).free // 10**6
     if free < needed:
         return [f"{kind.title} needs {needed} MB on the disk of {root}, and {free} MB are free: make room there."]
     return []
+
+
+def not_writable(root: Path) -> str:
+    """The packages cannot be put where they belong."""
+    return (
+        f"The packages cannot be written into {root}: set the variable PAROTIDSEG_PACKAGES to a folder where you may "
+        "write."
+    )
 
 
 def wheels_problems(wheels: Path) -> list[str]:
@@ -111,6 +119,8 @@ def connection_problems(
 def _pip_settings(python: str | Path) -> str:
     command = [str(python), "-m", "pip", "config", "list"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, errors="replace").stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=True, errors="replace", **start_options()
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

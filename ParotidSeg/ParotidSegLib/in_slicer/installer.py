@@ -25,7 +25,14 @@ from pathlib import Path
 from . import install_failures
 from .engine_packages import PACKAGE_SETS, PackageSet, folder_of, requirement_lines
 from .events import Cancelled, Event, Failure, LogLine, Progress, Result
-from .install_checks import connection_problems, disk_problems, pip_problems, platform_problems, wheels_problems
+from .install_checks import (
+    connection_problems,
+    disk_problems,
+    not_writable,
+    pip_problems,
+    platform_problems,
+    wheels_problems,
+)
 from .job import WorkerJob
 
 #: pip tells nothing while it unpacks a large package.
@@ -116,6 +123,9 @@ class Installation:
     Args:
         plan: what to install.
         python: absolute path of the Python that runs pip and will run the worker.
+
+    Raises:
+        OSError: nothing can be written where the packages shall go.
     """
 
     def __init__(self, plan: Plan, python: str | Path) -> None:
@@ -231,13 +241,16 @@ class Installation:
             f"try:\n    import {modules}\n"
             "except BaseException:\n    traceback.print_exc(); sys.exit(3)\n"
         )
-        self._trying = WorkerJob(
-            [self._python, "-c", script],
-            workdir_parent=self.plan.target.parent,
-            python_path=[self._fetching.workdir / "packages"],
-            stall_seconds=STALL_SECONDS,
-            needs_result=False,
-        )
+        try:
+            self._trying = WorkerJob(
+                [self._python, "-c", script],
+                workdir_parent=self.plan.target.parent,
+                python_path=[self._fetching.workdir / "packages"],
+                stall_seconds=STALL_SECONDS,
+                needs_result=False,
+            )
+        except OSError:
+            return self._failed(Failure(not_writable(self.plan.target.parent)))
         self._trying.start()
         return self._tell("try", _UNPACK_SHARE, f"Starting {self.plan.packages.title} for trial")
 

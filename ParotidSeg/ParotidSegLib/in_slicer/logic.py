@@ -265,6 +265,10 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
         )
 
+    def exportFiles(self, segmentationNode: Any, folder: str | Path, *, suffix: str) -> list[Path]:
+        """The files that an export in this format may write, whether they exist or not."""
+        return exports.files_of(folder, suffix, self.structures(segmentationNode))
+
     def startDicomExport(
         self,
         segmentationNode: Any,
@@ -278,7 +282,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         return DicomJob(
             segmentationNode,
             volumeNode,
-            Path(folder).absolute() / f"{exports.STEM}{suffix}",
+            self.exportFiles(segmentationNode, folder, suffix=suffix)[0],
             structures=self.structures(segmentationNode),
             dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
         )

@@ -12,6 +12,7 @@ from slicer.util import VTKObservationMixin
 
 from ..errors import ImageError
 from ..structures import Structure
+from . import undo
 from .correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
@@ -21,11 +22,8 @@ from .scene import GlandRow, gland_table
 
 #: Measuring waits until nothing has changed for this long: a stroke of the brush changes a segment many times.
 MEASURE_AFTER_MS = 300
-_VOLUME_EVENTS = (
-    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
-    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-    "ModifiedEvent",
-)
+_MOVED = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+_VOLUME_EVENTS = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, _MOVED, "ModifiedEvent")
 
 
 class ParotidSegPanel(VTKObservationMixin):
@@ -138,7 +136,7 @@ class ParotidSegPanel(VTKObservationMixin):
             *((volume, event, self._volume_changed) for event in _VOLUME_EVENTS if volume is not None),
             *(
                 (segmentation, event, self._segments_changed)
-                for event in (kinds.SourceRepresentationModified, kinds.SegmentModified)
+                for event in (kinds.SourceRepresentationModified, kinds.SegmentModified, _MOVED)
                 if segmentation is not None
             ),
         ]
@@ -151,6 +149,7 @@ class ParotidSegPanel(VTKObservationMixin):
     def _volume_changed(self, *_arguments: object) -> None:
         # A volume is in the scene before it has an image, and may be put under a transform later.
         self.run.show(self.parameters)
+        self._later.start()
 
     def _segments_changed(self, *_arguments: object) -> None:
         self._later.start()
@@ -174,6 +173,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.run.show(None)
 
     def _scene_is_closed(self, *_arguments: object) -> None:
+        undo.forget_gone()
         self.attach()
 
     def _scene_is_loaded(self, *_arguments: object) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..bundle import Bundle
 from .engine_packages import ENGINE_SETS, lacks_line, missing
 from .events import Cancelled, Event, Failure, Progress
+from .install_checks import not_writable
 from .installer import Installation, Plan, check
 
 
@@ -53,11 +54,11 @@ class Preparation:
         if self._cancelled:
             self._told = True
             return [Cancelled("The installation was cancelled.")]
-        if self._problems:
+        if not self._problems:
+            self._begin()
+        if self._installation is None:
             self._told = True
             return [Failure(self._problems[0])]
-        self._installation = Installation(self._plan, self._python)
-        self._installation.start()
         return [Progress("fetch", 0.0, f"Fetching {self._plan.packages.title}")]
 
     def cancel(self) -> None:
@@ -78,4 +79,15 @@ class Preparation:
         return self._installation.log if self._installation is not None else "\n".join(self._problems)
 
     def _check(self) -> None:
-        self._problems = check(self._plan, self._python)
+        try:
+            self._problems = check(self._plan, self._python)
+        except OSError:  # the disk went away meanwhile
+            self._problems = [not_writable(self._plan.target.parent)]
+
+    def _begin(self) -> None:
+        try:
+            self._installation = Installation(self._plan, self._python)
+        except OSError:
+            self._problems = [not_writable(self._plan.target.parent)]
+        else:
+            self._installation.start()

@@ -146,11 +146,16 @@ class SegmentationRun:
         if not is_in_scene(self._volume):
             return  # the scene was closed meanwhile: nobody waits for the contours any more
         labels = next(path for path in result.files if path.name.endswith(".seg.nrrd"))
-        node = self._chosen
-        if not is_in_scene(node):
+        node, is_new = self._chosen, not is_in_scene(self._chosen)
+        if is_new:
             name = _("{volume} parotids").format(volume=self._volume.GetName())
             node = new_segmentation(self._volume, name)
-        put_segments(node, labels, self._volume, self._bundle.structures)
+        try:
+            put_segments(node, labels, self._volume, self._bundle.structures)
+        except BaseException:
+            if is_new:  # no empty segmentation stays, which nobody asked for
+                slicer.mrmlScene.RemoveNode(node)
+            raise
         for path in result.files:
             if path.name.endswith(UNCERTAINTY):
                 put_uncertainty(path, self._volume, node)

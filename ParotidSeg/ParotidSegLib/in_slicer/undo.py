@@ -54,12 +54,17 @@ class _History:
         return {name: self._node.GetAttribute(name) for name in names}
 
 
-def _history(segmentation_node: Any, *, make: bool = False) -> _History | None:
-    """The history of a node; None if it has none and none is to be made."""
+def forget_gone() -> None:
+    """Let the histories go whose nodes have left the scene, with the voxels that they hold."""
     for node_id, kept in list(_histories.items()):
         node = slicer.mrmlScene.GetNodeByID(node_id)
         if node is None or kept.segments.GetSegmentation() is not node.GetSegmentation():
             del _histories[node_id]
+
+
+def _history(segmentation_node: Any, *, make: bool = False) -> _History | None:
+    """The history of a node; None if it has none and none is to be made."""
+    forget_gone()
     history = _histories.get(segmentation_node.GetID())
     if history is None and make:
         history = _histories[segmentation_node.GetID()] = _History(segmentation_node)

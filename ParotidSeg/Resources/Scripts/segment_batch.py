@@ -11,6 +11,10 @@ import sys
 import slicer
 import slicer.util
 
-from ParotidSegLib.in_slicer.batch import main
+code = 1
+try:
+    from ParotidSegLib.in_slicer.batch import main
 
-slicer.util.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+finally:  # whatever happened: without a window nobody could end the application
+    slicer.util.exit(code)
