@@ -40,6 +40,8 @@ def test_values_that_nobody_named_are_refused_unless_all_others_are_dropped(tmp_
     said = refusal(DataError, mapping(tmp_path, {"6": "Spleen", "4": None}).of_values, array)
     assert "holds the value 77 and others, but known are 4, 6" in said
     assert mapping(tmp_path, {"6": "Spleen", "*": None}).of_values(array).tolist() == [0, 1, 0, 0]
+    between = np.array([0.0, 6.0, 6.5])
+    assert mapping(tmp_path, {"6": "Spleen", "*": None}).of_values(between).tolist() == [0, 1, 0]
     assert "0.5" in refusal(DataError, mapping(tmp_path, {"6": "Spleen"}).of_values, np.array([0.5, 6.0]))
 
 
@@ -54,6 +56,12 @@ def test_names_in_any_case_become_structures_and_several_may_become_one(tmp_path
     found = labels.of_names(["MILZ", "cyst left", "left kidney ", "Kidney_R", "aorta"])
     assert found == {"Spleen": ["MILZ"], "Kidney_L": ["cyst left", "left kidney "]}
     assert labels.missing(found) == ["Kidney_R"]
+
+
+def test_a_name_that_two_regions_have_is_refused(tmp_path):
+    known = mapping(tmp_path, {"Milz": "Spleen", "Niere": None})
+    assert "'milz'" in refusal(DataError, known.of_names, ["milz", "Leber", "milz"])
+    assert known.of_names(["milz", "Niere", "Niere"]) == {"Spleen": ["milz"]}
 
 
 def test_patterns_match_what_is_not_named(tmp_path):

@@ -12,8 +12,8 @@ from event_files import scalars
 from made_training import tiny_recipe
 from sentences import refusal
 
-from ParotidSegLib.errors import RecipeError
-from ParotidSegTrainingLib.training.run_log import open_log
+from ParotidSegLib.errors import OutputError, RecipeError
+from ParotidSegTrainingLib.training.run_log import RunLog, open_log
 
 ROWS = [
     {"epoch": 1, "step": 2, "seconds": 3.0, "loss": 0.5, "val_dice": 0.25, "val_dice_2": math.nan, "kept": "hybrid"},
@@ -53,6 +53,17 @@ def test_what_a_killed_process_wrote_of_an_unfinished_epoch_is_passed_over(tmp_p
     assert found["step/loss"] == [(1, 1.0), (2, 0.0), (3, 0.5), (4, 0.25)]
     assert found["epoch/val_dice_2"] == [(4, 0.5)]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+
+
+def test_a_disk_that_is_full_is_said_in_a_sentence(tmp_path):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = RunLog([SimpleNamespace(write=lambda *_: None, flush=full, close=full)])
+    assert "No space left" in refusal(OutputError, log.epoch, ROWS[0], [1.0])
+    assert "No space left" in refusal(OutputError, log.close)
+    (tmp_path / "tensorboard").write_text("a file", encoding="utf-8")
+    refusal(OutputError, opened, tmp_path)
 
 
 def test_tensorflow_reads_the_files_too(tmp_path):

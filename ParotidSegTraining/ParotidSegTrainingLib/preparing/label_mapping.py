@@ -91,8 +91,7 @@ class SourceLabels:
             )
         labels = np.zeros(array.shape, np.uint8)
         for value in present:
-            if table.get(int(value), 0):
-                labels[array == value] = table[int(value)]
+            labels[array == value] = table.get(value, 0)
         return labels
 
     def of_names(self, names: Sequence[str]) -> dict[str, list[str]]:
@@ -105,6 +104,8 @@ class SourceLabels:
         for name in names:
             key = self.names.get(name.strip().lower())
             if key is not None:
+                if list(names).count(name) > 1:
+                    raise DataError(f"Several regions are named '{name}': give each a name of its own.")
                 found.setdefault(key, []).append(name)
         left = [name for name in names if name.strip().lower() not in self.names]
         for key, name in self.patterns.match(left).items():

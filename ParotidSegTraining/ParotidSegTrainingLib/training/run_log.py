@@ -5,17 +5,27 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from ParotidSegLib.errors import RecipeError
+from ParotidSegLib.errors import OutputError, RecipeError
 
 from ..recipe import Recipe
 
 #: Columns of the history that are no curve.
 _NO_CURVE = ("epoch", "step", "kept")
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Within the block a file that cannot be written is said in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"The curves of the run cannot be written: {error.strerror or error}.") from error
 
 
 class Log(Protocol):
@@ -32,7 +42,7 @@ class Log(Protocol):
 
 
 class RunLog:
-    """Writes to every log of a run.
+    """Writes to every log of a run; an OutputError if one cannot be written.
 
     Args:
         logs: the logs.
@@ -49,16 +59,18 @@ class RunLog:
             for name, value in row.items()
             if name not in _NO_CURVE and not math.isnan(value)
         }
-        for log in self._logs:
-            for step, loss in enumerate(step_losses, start=first):
-                log.write({"step/loss": loss}, step)
-            log.write(curves, row["step"])
-            log.flush()
+        with _written():
+            for log in self._logs:
+                for step, loss in enumerate(step_losses, start=first):
+                    log.write({"step/loss": loss}, step)
+                log.write(curves, row["step"])
+                log.flush()
 
     def close(self) -> None:
         """Nothing follows."""
-        for log in self._logs:
-            log.close()
+        with _written():
+            for log in self._logs:
+                log.close()
 
 
 class TensorBoard:
@@ -141,12 +153,14 @@ def open_log(
 
     Raises:
         RecipeError: Weights & Biases is asked for but not installed.
+        OutputError: the files cannot be written.
     """
     logs: list[Log] = []
     if wandb_project:
         logs.append(WeightsAndBiases(run, wandb_project, recipe, identity))
     try:
-        logs.insert(0, TensorBoard(run, step))
+        with _written():
+            logs.insert(0, TensorBoard(run, step))
     except ImportError:
         report("There will be no curves for TensorBoard: pip install tensorboardX to have them.")
     return RunLog(logs)
