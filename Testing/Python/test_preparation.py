@@ -238,6 +238,9 @@ def test_wrong_calls_are_one_sentence(clinic, tmp_path, capsys):
     assert "add up to 1" in said(capsys, clinic, *output, "--shares", "50", "50", "50")
     assert not (tmp_path / "data").exists()
     assert "have no names to keep" in said(capsys, clinic, *output, "--keep-names")
+    (tmp_path / "link").symlink_to(clinic)
+    for twice in (tmp_path / "link", clinic / "p1"):
+        assert "twice" in said(capsys, clinic, twice, *output)
     assert "read as CT alone" in said(capsys, clinic, *output, "--inputs", "ct", "pet:PT")
     assert "does not exist" in said(capsys, clinic, *output, "--mapping", tmp_path / "none.json")
     for arguments in ([], [clinic], [clinic, "--output", "x", "--seed", "y"]):

@@ -81,20 +81,23 @@ def prepare(
         report: takes one line of text a case; it names no patient.
 
     Raises:
-        DataError: a source is empty or wrong, the folder holds something else, or no case could be read.
+        DataError: a source is empty, wrong or there twice, the folder holds something else, or no case could be read.
         OutputError: a file cannot be written.
         ParotidSegError: pydicom is missing.
     """
     options = options or Options()
     check_shares(shares)
-    for source in sources:
-        if output.resolve().is_relative_to(source.root.resolve()) or source.root.resolve().is_relative_to(
-            output.resolve()
-        ):
-            raise DataError("The data set cannot lie in a source, nor a source in it: choose another folder.")
+    roots, target = [source.root.resolve() for source in sources], output.resolve()
+    if any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
+        raise DataError("The data set cannot lie in a source, nor a source in it: choose another folder.")
     if key_file and key_file.resolve().is_relative_to(output.resolve()):
         raise DataError("The key file names patients: give it a place outside the data set.")
     cases, remarks = find_cases(sources, options)
+    if len({case.place for case in cases}) < len(cases):
+        # Each time as another patient's, in training and in test.
+        raise DataError(
+            "Cases of one source are in another too, so that they would count twice: name each folder once."
+        )
     names = _names(cases, keep_names=keep_names)
     fingerprint = _fingerprint(cases, sources, structures, options, shares, keep_names=keep_names)
     key = _key(cases, names)

@@ -116,7 +116,9 @@ def _dicom_case(case: DicomCase, name: str, labels: SourceLabels, options: Optio
         return CaseData((as_int16(image),), label_map, tuple(remarks))
 
     # One PatientID in two sources may be one patient: kept together, it does no harm if it is not.
-    return SourceCase(name, f"DICOM {case.scan.patient}", f"{case.scan.files[0].parent} {case.scan.uid}", "", read)
+    return SourceCase(
+        name, f"DICOM {case.scan.patient}", f"{case.scan.files[0].parent.resolve()} {case.scan.uid}", "", read
+    )
 
 
 def _file_case(pair: FilePair, name: str, labels: SourceLabels, options: Options) -> SourceCase:
@@ -128,7 +130,7 @@ def _file_case(pair: FilePair, name: str, labels: SourceLabels, options: Options
                 f"The pattern of patients '{options.patient_pattern}' does not fit every name of a case: correct it."
             )
         patient = found.group(1) if found.re.groups else found.group(0)
-    place = str(pair.images[0] if pair.images else pair.name)
+    place = str(pair.images[0].resolve()) if pair.images else f"{name} {pair.name}"
     return SourceCase(name, f"{name} {patient}", place, pair.name, partial(_read_files, pair, labels, options))
 
 
