@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .dicom_series import list_series
 from .errors import ImageError, OutputError
@@ -90,10 +91,10 @@ def listed_scans(listing: Path) -> list[Scan]:
     """The scans that a JSON file names: {"NAME": "image file", "NAME": ["file of a DICOM series", ...]}.
 
     Raises:
-        ImageError: the file is missing or something else, names no scan, or names a file that is missing.
+        ImageError: the file is missing or something else, names no scan or one twice, or names a file that is missing.
     """
     try:
-        content = json.loads(listing.read_text(encoding="utf-8"))
+        content = json.loads(listing.read_text(encoding="utf-8"), object_pairs_hook=_named_once)
         sources = {str(name): source for name, source in content.items()}
         scans = []
         for name, source in sources.items():
@@ -106,6 +107,13 @@ def listed_scans(listing: Path) -> list[Scan]:
     if not scans:
         raise ImageError(f"{listing} names no scan.")
     return scans
+
+
+def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON table; of two entries of one name the first would be lost without a word."""
+    if len(dict(pairs)) < len(pairs):
+        raise ImageError("The list of scans has two scans of one name: give each a name of its own.")
+    return dict(pairs)
 
 
 def _files(folder: Path, leave_out: Path | None) -> Iterator[Path]:

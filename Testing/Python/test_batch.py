@@ -231,6 +231,9 @@ def test_scans_that_lie_elsewhere_are_taken_from_a_list(tmp_path):
     one, two = listed_scans(listing)
     assert (one.key, one.source) == ("one", tmp_path / "a.nii.gz")
     assert (two.key, two.source) == ("two", (tmp_path / "1.dcm", tmp_path / "2.dcm"))
+    listing.write_text('{"one": "a.nii.gz", "one": "b.nii.gz"}', encoding="utf-8")
+    assert "two scans of one name" in refusal(ImageError, listed_scans, listing)
+    listing.write_text(json.dumps({"two": files}), encoding="utf-8")
     (tmp_path / "2.dcm").unlink()
     with pytest.raises(ImageError, match="a file that is missing"):
         listed_scans(listing)
