@@ -224,6 +224,21 @@ def test_the_elastic_deformation_is_smooth_bounded_and_never_folds():
     assert again != spatial_transform(dataclasses.replace(parameters, seed=9), GRID).TransformPoint(CENTRE.tolist())
 
 
+def test_the_elastic_deformation_is_itks_b_spline():
+    parameters = Parameters(elastic=4.0, seed=8)
+    edge = np.array(GRID.size) * GRID.spacing
+    spline = sitk.BSplineTransform(3, 3)
+    spline.SetTransformDomainOrigin((np.array(GRID.origin) - np.array(GRID.spacing) / 2.0).tolist())
+    spline.SetTransformDomainPhysicalDimensions(edge.tolist())
+    spline.SetTransformDomainMeshSize([4, 4, 4])
+    largest = np.minimum(4.0, 0.4 * edge / 4.0)
+    moved = np.random.default_rng([8, 1]).uniform(-1.0, 1.0, (3, 7**3)) * largest[:, np.newaxis]
+    spline.SetParameters(moved.ravel().tolist())
+    transform = spatial_transform(parameters, GRID)
+    for point in voxel_centres(GRID.image(np.zeros(GRID.shape, np.uint8))).reshape(-1, 3)[::7].tolist():
+        np.testing.assert_allclose(transform.TransformPoint(point), spline.TransformPoint(point), atol=1e-9)
+
+
 def test_a_deformation_comes_before_the_turn_and_stays_on_the_grid_of_the_patch():
     """A mirrored deformation reads the mirror image of what the deformation reads."""
     parameters = Parameters(elastic=4.0, seed=8)
