@@ -9,6 +9,7 @@ from pathlib import Path
 import made_training as made
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from orientations import voxel_centres
 
 from ParotidSegLib.preprocessing import Grid
