@@ -14,6 +14,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib import bundle as bundle_module
+from ParotidSegLib import export
 from ParotidSegLib.bundle import Bundle, load_bundle
 from ParotidSegLib.engines import open_engine, softmax
 from ParotidSegLib.errors import BundleError, DataError, OutputError
@@ -267,6 +268,26 @@ def test_recorded_figures_and_their_card_leave_the_weights_and_the_hashes_valid(
     record_validation(copied, {"n": 31}, "# Another card\n")
     assert load_bundle(copied).validation == {"n": 31}
     assert not [name for name in content(copied) if ".tmp" in name]
+
+
+def test_a_disk_that_is_full_while_figures_are_recorded_leaves_a_bundle_that_loads(copied, monkeypatch):
+    record_validation(copied, {"n": 30}, "# Model card\n")
+    (copied / "notes.txt").write_text("not the bundle's", encoding="utf-8")
+    real, full = bundling.atomic_path, []
+
+    def until_full(path: Path) -> object:
+        if full and path.name == "bundle.json":
+            raise OutputError("The disk is full.")
+        full.extend([path] if path.name == "MODEL_CARD.md" else [])
+        return real(path)
+
+    for module in (bundling, export):
+        monkeypatch.setattr(module, "atomic_path", until_full)
+    refusal(OutputError, record_validation, copied, {"n": 31}, "# A longer model card\n")
+    assert load_bundle(copied).validation == {}
+    monkeypatch.undo()
+    record_validation(copied, {"n": 31}, "# A longer model card\n")
+    assert load_bundle(copied).validation == {"n": 31}
 
 
 @pytest.mark.usefixtures("without_openvino")

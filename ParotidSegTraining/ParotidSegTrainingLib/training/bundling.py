@@ -31,6 +31,7 @@ INTENDED_USE = (
     "after parotidectomy."
 )
 OTHER_USE = "Draft contours for review and correction by a trained person; for research. Not a medical device."
+CARD = "MODEL_CARD.md"
 
 
 def make_bundle(
@@ -126,11 +127,13 @@ def _put_in_place(folder: Path, output: Path, old: Path) -> None:
 def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) -> None:
     """Write validation figures and the model card into a bundle; its weights stay as they are."""
     data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    data["validation"] = dict(validation)
-    with atomic_path(bundle / "MODEL_CARD.md") as temporary:
+    if data["files"].pop(CARD, None):
+        # While the card is exchanged the bundle has none: it loads, whatever ends this.
+        write_json({**data, "validation": {}}, bundle / "bundle.json")
+    with atomic_path(bundle / CARD) as temporary:
         temporary.write_text(card, encoding="utf-8")
-    data["files"] = _hashes(bundle)
-    write_json(data, bundle / "bundle.json")
+    files = {**data["files"], CARD: _hash(bundle / CARD)}
+    write_json({**data, "validation": dict(validation), "files": files}, bundle / "bundle.json")
 
 
 def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
@@ -231,13 +234,11 @@ def _export_openvino(model: Any, path: Path) -> None:
 
 def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "bundle.json")
-    return {
-        path.relative_to(folder).as_posix(): {
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "bytes": path.stat().st_size,
-        }
-        for path in files
-    }
+    return {path.relative_to(folder).as_posix(): _hash(path) for path in files}
+
+
+def _hash(path: Path) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
 
 
 def _finished_epochs(run: Path) -> int:
