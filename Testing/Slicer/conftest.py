@@ -60,3 +60,12 @@ def encoding_stays() -> Iterator[None]:
     before = locale.setlocale(locale.LC_ALL)
     yield
     locale.setlocale(locale.LC_ALL, before)
+
+
+@pytest.fixture(autouse=True)
+def no_former_paths() -> Iterator[None]:
+    """What the lines for paths have remembered goes with the test."""
+    from widgets.ctk_widgets import ctkPathLineEdit
+
+    yield
+    ctkPathLineEdit.histories.clear()

@@ -119,7 +119,10 @@ def test_a_sound_model_of_ones_own_is_taken(
     packed = Path(shutil.make_archive(str(tmp_path / "model"), "zip", folder))
     chosen = {"bundle.json": folder / "bundle.json", "folder": folder, "zip": packed}[form]
     panel.ui.modelSelector.currentIndex = panel.ui.modelSelector.count - 1
-    panel.ui.bundlePathEdit.currentPath = str(chosen)
+    if form == "folder":  # from a script, or from a scene: the line takes files
+        panel.parameters.bundle = str(chosen)
+    else:
+        panel.ui.bundlePathEdit.currentPath = str(chosen)
     assert panel.ui.segmentButton.enabled
     assert panel.ui.modelLabel.text.startswith("parotid-ct 0.1.0: ")
     panel.ui.segmentButton.click()

@@ -28,11 +28,14 @@ class ExportSection:
         self._ui, self._logic, self._run = ui, logic, run
         self._parameters: ParotidSegParameters | None = None
         self._showing = False
-        for edit, key in ((ui.exportFolderEdit, "ParotidSeg/Export"), (ui.dicomFolderEdit, "ParotidSeg/DICOM")):
+        for edit, key, choose in (
+            (ui.exportFolderEdit, "ParotidSeg/Export", self._choose_folder),
+            (ui.dicomFolderEdit, "ParotidSeg/DICOM", self._choose_dicom),
+        ):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             edit.settingKey = key
-        ui.exportFolderEdit.connect("currentPathChanged(QString)", self._choose_folder)
-        ui.dicomFolderEdit.connect("currentPathChanged(QString)", self._choose_dicom)
+            edit.connect("currentPathChanged(QString)", choose)
+            edit.connect("validInputChanged(bool)", choose)  # of a line that was emptied only this is told
         ui.exportButton.connect("clicked()", self.press)
         ui.exportMessageLabel.visible = False
 
@@ -122,13 +125,13 @@ class ExportSection:
             return Path(self._parameters.dicomFolder)
         return self._logic.dicomFolder(self._parameters.inputVolume)
 
-    def _choose_folder(self, path: str) -> None:
+    def _choose_folder(self, _told: object) -> None:
         if self._parameters is not None and not self._showing:
-            self._parameters.exportFolder = path
+            self._parameters.exportFolder = self._ui.exportFolderEdit.currentPath
 
-    def _choose_dicom(self, path: str) -> None:
+    def _choose_dicom(self, _told: object) -> None:
         if self._parameters is not None and not self._showing:
-            self._parameters.dicomFolder = path
+            self._parameters.dicomFolder = self._ui.dicomFolderEdit.currentPath
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         label = self._ui.exportMessageLabel

@@ -32,10 +32,13 @@ class ModelChoice:
             ui.modelSelector.addItem(_("{name} (comes with ParotidSeg)").format(name=name))
         ui.modelSelector.addItem(_("My own model…"))
         ui.bundlePathEdit.filters = ctk.ctkPathLineEdit.Files
-        ui.bundlePathEdit.nameFilters = [_("Models (*.zip bundle.json)")]
+        # The line tells of no path that the filter excludes, and understands none without a star: not "bundle.json".
+        ui.bundlePathEdit.nameFilters = [_("Models (*.zip *.json)")]
         ui.bundlePathEdit.settingKey = "ParotidSeg/Bundle"
         ui.modelSelector.connect("currentIndexChanged(int)", self._choose)
         ui.bundlePathEdit.connect("currentPathChanged(QString)", self._choose_path)
+        # Of a line that was emptied only this is told.
+        ui.bundlePathEdit.connect("validInputChanged(bool)", self._choose_path)
 
     def show(self, parameters: ParotidSegParameters) -> None:
         """Bring the widgets to what the parameters say."""
@@ -67,10 +70,15 @@ class ModelChoice:
         if not self._showing and index >= 0:
             self._changed(self._shipped[index] if index < len(self._shipped) else self._path_of_edit())
 
-    def _choose_path(self, path: str) -> None:
-        if not self._showing:
+    def _choose_path(self, _told: object) -> None:
+        if self._showing:
+            return
+        path = self._path_of_edit()
+        if self.check(path)[0] is not None:
+            self._showing = True  # while the line rearranges its list it passes through other paths, and tells of them
             self._ui.bundlePathEdit.addCurrentPathToHistory()
-            self._changed(self._path_of_edit())
+            self._showing = False
+        self._changed(path)
 
     def _path_of_edit(self) -> str:
         """The path as a bundle: the folder in place of the bundle.json in it."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 from PySide6.QtCore import Property, QObject, QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLineEdit, QStyle, QStyleOptionButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QHBoxLayout,
+    QLineEdit,
+    QStyle,
+    QStyleOptionButton,
+    QToolButton,
+    QWidget,
+)
 
 _HEADER = 22
 _UNLIMITED = 16777215
@@ -61,23 +70,40 @@ class ctkCollapsibleButton(QAbstractButton):
 
 
 class ctkPathLineEdit(QWidget):
-    """A line for a path, with a button that would browse."""
+    """A line for a path, with a list of former ones and a button that would browse.
+
+    As the real one: it tells of no path that its filter excludes, nor of an empty one; and while it rearranges its list
+    the line passes through other paths, of which it tells.
+    """
 
     Dirs, Files, Drives = 0x001, 0x002, 0x004
     Readable, Writable = 0x010, 0x020
 
     currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
+    #: The former paths by key of the settings.
+    histories: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._filters, self._setting_key, self._name_filters = self.Dirs | self.Files, "", [""]
+        self._was_valid, self._pattern = False, ".+"
         self._line, button = QLineEdit(self), QToolButton(self)
+        self._former: list[str] = []
+        self._current = -1
         button.setText("…")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._line)
         layout.addWidget(button)
-        self._line.textChanged.connect(self.currentPathChanged)
+        self._line.textChanged.connect(self._tell)
+
+    def _tell(self, path: str) -> None:
+        was_valid, self._was_valid = self._was_valid, re.search(self._pattern, path) is not None
+        if self._was_valid:
+            self.currentPathChanged.emit(path)
+        if self._was_valid != was_valid:
+            self.validInputChanged.emit(self._was_valid)
 
     def _read_path(self) -> str:
         return QObject.property(self._line, "text")
@@ -98,15 +124,35 @@ class ctkPathLineEdit(QWidget):
 
     def _write_name_filters(self, filters: list[str]) -> None:
         self._name_filters = list(filters)
+        ends = [end for text in filters for end in re.findall(r"\*\.(\w+)", text)]
+        self._pattern = "|".join(rf"\.{end}?$" for end in ends) or ".+"
 
     def _read_setting_key(self) -> str:
         return self._setting_key
 
     def _write_setting_key(self, key: str) -> None:
         self._setting_key = key
+        self._former = self.histories.get(key, [])[:5]
+        if self._former:
+            self._select(0)
+
+    def _select(self, index: int) -> None:
+        self._current = index
+        self._line.setText(self._former[index] if self._former else "")
 
     def addCurrentPathToHistory(self) -> None:
-        """The real one remembers the path for the next time."""
+        path = self._read_path()
+        if not path:
+            return
+        others = [other for other in self.histories.get(self._setting_key, []) if other != path]
+        self.histories[self._setting_key] = [path, *others]
+        if path in self._former:
+            index = self._former.index(path)
+            del self._former[index]
+            if index == self._current:  # a combo box shows the entry before it, or nothing
+                self._select(max(index - 1, 0) if self._former else -1)
+        self._former.insert(0, path)
+        self._select(0)
 
     currentPath = Property(str, _read_path, setCurrentPath, notify=currentPathChanged)
     filters = Property(int, _read_filters, _write_filters)
