@@ -32,7 +32,24 @@ else:
     start()
     widgets.install()
 
-    __all__ = ["add_transform", "add_volume", "dicom_database", "place_in_study", "slicer_app", "started_slicer"]
+    from made_logic import ct, drawn, logic, made_worker, temporary, turned
+    from made_scene import scene
+
+    __all__ = [
+        "add_transform",
+        "add_volume",
+        "ct",
+        "dicom_database",
+        "drawn",
+        "logic",
+        "made_worker",
+        "place_in_study",
+        "scene",
+        "slicer_app",
+        "started_slicer",
+        "temporary",
+        "turned",
+    ]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
