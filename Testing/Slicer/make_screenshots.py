@@ -109,9 +109,7 @@ def main() -> None:
     photographer.run_to_end()
     photographer.grab("findings")
 
-    air = sitk.Image(ct.GetSize(), sitk.sitkInt16) - 1000
-    air.CopyInformation(ct)
-    panel = photographer.open(air)
+    panel = photographer.open(ct + 1024)  # as a converter writes it that forgets the rescale
     photographer.run_to_end()
     panel.ui.logSection.collapsed = False
     photographer.grab("error")
@@ -120,6 +118,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="models-") as folder:
         damaged = Path(folder) / "my-model"
         shutil.copytree(REPOSITORY / "ParotidSeg" / "ParotidSegLib" / "bundles" / "parotid-ct", damaged)
+        described = (damaged / "bundle.json").read_text(encoding="utf-8")
+        (damaged / "bundle.json").write_text(described.replace('"parotid-ct"', '"my-model"', 1), encoding="utf-8")
         (damaged / "network.weights.h5").write_bytes(b"not these weights")
         panel.ui.advancedSection.collapsed = False
         panel.parameters.bundle = str(damaged)
