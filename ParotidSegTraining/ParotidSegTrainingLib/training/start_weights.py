@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from ParotidSegLib.networks import build_network
 
 from .. import recipe as recipes
 from ..recipe import Recipe
-from .checkpoints import save_weights
+from .checkpoints import UNFIT, load_weights, save_weights
 from .network_training import inference_twin
 
 START_WEIGHTS = "start.weights.h5"
-_UNFIT = (OSError, ValueError, KeyError, TypeError, UserWarning, ParotidSegError)
 
 
 def start(model: Any, weights: Path, recipe: Recipe) -> str:
@@ -39,8 +37,8 @@ def start(model: Any, weights: Path, recipe: Recipe) -> str:
     refused = DataError(f"The weights {weights} to start from are missing or of another network.")
     at_random = model.get_weights()
     try:
-        _load(model, weights)
-    except _UNFIT as error:
+        load_weights(model, weights)
+    except UNFIT as error:
         model.set_weights(at_random)  # Keras may have filled some layers before it met one that does not fit
         donor = _network_of(weights, recipe)
         if donor is None:
@@ -51,13 +49,6 @@ def start(model: Any, weights: Path, recipe: Recipe) -> str:
         total = sum(bool(layer.weights) for layer in model.layers)
         return f"took over the weights of {taken} of {total} layers; the others start at random"
     return "took over all weights"
-
-
-def _load(model: Any, weights: Path) -> None:
-    with warnings.catch_warnings():
-        # Of layers that the file does not hold Keras only warns, and leaves them random.
-        warnings.simplefilter("error", UserWarning)
-        model.load_weights(weights)
 
 
 def keep(run: Path, model: Any | None) -> None:
@@ -83,8 +74,8 @@ def _network_of(weights: Path, recipe: Recipe) -> Any | None:
             segmenter = json.loads(bundle.read_text(encoding="utf-8"))["segmenter"]
             name, config = segmenter["network"], segmenter["config"]
         donor = build_network(name, tile=recipe.tile, config=config)
-        _load(donor, weights)
-    except _UNFIT:
+        load_weights(donor, weights)
+    except (*UNFIT, ParotidSegError):
         return None
     return donor
 
