@@ -6,8 +6,6 @@ Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrup
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import signal
 import sys
 import threading
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from . import batch_command
 from .batch_command import hide_graphics_cards
+from .console import reporter, with_safe_output
 from .engines import ENGINES
 from .errors import ParotidSegError
 from .version import __version__
@@ -105,7 +104,6 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _segment(arguments: argparse.Namespace) -> int:
     from .bundle import load_bundle
-    from .console import reporter
     from .one_scan import Options, plan, segment_scan
     from .segmentation import open_model
 
@@ -181,15 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # paths may hold what the terminal's characters cannot show
     try:
-        code: int = arguments.run_command(arguments)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever read the output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return with_safe_output(lambda: arguments.run_command(arguments))
     except ParotidSegError as error:
         print(f"parotidseg: {error}", file=sys.stderr)
         return 1

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from .segmentation import Segmentation
+if TYPE_CHECKING:
+    from .segmentation import Segmentation
+
+
+def with_safe_output(command: Callable[[], int]) -> int:
+    """Run a command whose output may hold what the terminal cannot show, or lose its reader; its exit code, or 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 class Reporter(Protocol):

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from ParotidSegLib.console import with_safe_output
 from ParotidSegLib.errors import ParotidSegError
 
 from .commands.compare import add_compare
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     try:
-        return arguments.run_command(arguments) or 0
+        return with_safe_output(lambda: arguments.run_command(arguments) or 0)
     except ParotidSegError as error:
         _fail(arguments, str(error))
         return 1

@@ -282,17 +282,19 @@ def test_the_bundles_that_ship_are_listed(capsys):
     assert "parotid-ct" in capsys.readouterr().out
 
 
-def run(*arguments: str, code: str = "", **options) -> subprocess.Popen:
-    """The command line in a process of its own, after some code."""
-    script = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'ParotidSeg')!r})\n{code}\n"
-    script += f"from ParotidSegLib.cli import main\nsys.exit(main({list(arguments)!r}))"
+def run(*arguments: str, code: str = "", package: str = "ParotidSegLib", **options) -> subprocess.Popen:
+    """The command line of a package in a process of its own, after some code."""
+    modules = [str(REPOSITORY / name) for name in ("ParotidSeg", "ParotidSegTraining")]
+    script = f"import sys; sys.path[:0] = {modules!r}\n{code}\n"
+    script += f"from {package}.cli import main\nsys.exit(main({list(arguments)!r}))"
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_a_reader_that_goes_away_ends_the_command_without_a_traceback():
+@pytest.mark.parametrize(("package", "command"), [("ParotidSegLib", "bundles"), ("ParotidSegTrainingLib", "recipes")])
+def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(package, command):
     reading, writing = os.pipe()
     os.close(reading)
-    process = run("bundles", stdout=writing)
+    process = run(command, package=package, stdout=writing)
     os.close(writing)
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 1
