@@ -15,7 +15,7 @@ import qt
 import vtk
 from made_panel import MadeLogic, add_ct, make_panel, run_event_loop_until
 
-from ParotidSegLib.bundle import bundles_folder
+from ParotidSegLib.bundle import bundles_folder, load_bundle
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.parameters import DeviceChoice, EngineChoice
 
@@ -124,7 +124,7 @@ def test_a_sound_model_of_ones_own_is_taken(
     else:
         panel.ui.bundlePathEdit.currentPath = str(chosen)
     assert panel.ui.segmentButton.enabled
-    assert panel.ui.modelLabel.text.startswith("parotid-ct 0.1.0: ")
+    assert panel.ui.modelLabel.text.startswith(f"parotid-ct {load_bundle().version}: ")
     panel.ui.segmentButton.click()
     wait_for_end(panel)
     assert logic.asked[0]["bundle"] == str(packed if form == "zip" else folder)

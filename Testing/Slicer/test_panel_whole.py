@@ -17,6 +17,7 @@ from application.scripted import load_scripted_module
 from made_dicom_results import write_ct
 from made_panel import run_event_loop_until
 
+from ParotidSegLib.bundle import load_bundle
 from ParotidSegLib.engines import installed_engines
 from ParotidSegLib.export import terminology_tag
 from ParotidSegLib.in_slicer.parameters import ExportFormat
@@ -112,7 +113,7 @@ def check_review(panel: Any, slice_node: Any) -> None:
         assert 15 < float(volume.removesuffix(" mL")) < 45
         assert -90 < float(mean.removesuffix(" HU")) < 60
         assert findings == "none"
-    assert panel.ui.provenanceLabel.text.startswith("Drawn by parotid-ct 0.1.0 with ")
+    assert panel.ui.provenanceLabel.text.startswith(f"Drawn by parotid-ct {load_bundle().version} with ")
     for row, side in ((0, 1), (1, -1)):
         panel.ui.reviewTable.cellClicked.emit(row, 0)
         centre = slice_node.GetSliceToRAS().GetElement(0, 3)
