@@ -1,8 +1,9 @@
 """Runs that are killed and resumed, each in a process of its own; started by test_resume.py.
 
-Arguments: folder of the data set, folder for the runs. One process imports Keras and forks the others, which compute
-with one thread, so that equal runs are equal to the last bit. Each dies by SIGKILL, which nothing can catch, at a
-moment drawn with the seed 11. Prints the exit status of each as JSON.
+Arguments: folder of the data set, folder for the runs. Each run computes with one thread, so that equal runs are equal
+to the last bit, and begins anew: a fork of a process that has loaded TensorFlow ends in a segmentation fault now and
+then. Each dies by SIGKILL, which nothing can catch, at a moment drawn with the seed 11. Prints the exit status of each
+as JSON.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import keras  # noqa: F401  (loaded once, before the fork)
 import numpy as np
 from made_training import tiny_recipe
 
@@ -65,29 +64,31 @@ def die_at(owner: Any, name: str, call: int, *, after: bool) -> None:
     setattr(owner, name, counted)
 
 
-def run_in_child(data: str, run: Path, prepare: Callable[[], None]) -> int:
+def train(data: str, run: Path, death: tuple[int, int, bool] | None) -> None:
+    """Train, or go on, until the end or the death: which of KILLS, at which call, and whether after it."""
+    if death:
+        owner, name, _ = KILLS[death[0]]
+        die_at(owner, name, death[1], after=death[2])
+    trainer.fit(RECIPE, DatasetFolder.open(data), run, report=lambda line: print(line, file=sys.stderr))
+
+
+def run_in_child(data: str, run: Path, death: tuple[int, int, bool] | None = None) -> int | None:
     """Train in a process of its own; its exit status, negative for a signal."""
-    child = os.fork()
-    if not child:
-        prepare()
-        try:
-            trainer.fit(RECIPE, DatasetFolder.open(data), run, report=lambda line: print(line, file=sys.stderr))
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    child = get_context("spawn").Process(target=train, args=(data, run, death))
+    child.start()
+    child.join()
+    return child.exitcode
 
 
 def main() -> None:
     """One run without interruption, one with many."""
     data, folder = sys.argv[1], Path(sys.argv[2])
     rng = np.random.default_rng(11)
-    statuses = [run_in_child(data, folder / "whole", lambda: None)]
-    for owner, name, calls in KILLS:
-        call, after = int(rng.integers(*calls)), bool(rng.integers(2))
-        statuses.append(run_in_child(data, folder / "killed", partial(die_at, owner, name, call, after=after)))
-    statuses.append(run_in_child(data, folder / "killed", lambda: None))
+    statuses = [run_in_child(data, folder / "whole")]
+    for kind, (_, _, calls) in enumerate(KILLS):
+        death = kind, int(rng.integers(*calls)), bool(rng.integers(2))
+        statuses.append(run_in_child(data, folder / "killed", death))
+    statuses.append(run_in_child(data, folder / "killed"))
     print(json.dumps(statuses))
 
 
