@@ -172,7 +172,7 @@ def main() -> int:
     for bundle in options.bundle:
         model = open_model(bundle)
         for path in options.ct:
-            image = read_image(path)
+            image = sitk.DICOMOrient(read_image(path), "LPS")  # the changes know rows that run to the back, slices up
             original = segment(image, model)
             print(f"\n{model.bundle.name} {model.bundle.version}, {path.name}\n")
             print("| scan | " + " | ".join(f"{s.name}: Dice, volume" for s in original.structures) + " | findings |")

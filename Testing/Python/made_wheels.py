@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
+
+from ParotidSegLib.in_slicer.engine_packages import ROOT_VARIABLE
 
 
 def write_wheel(
@@ -37,6 +42,15 @@ def write_wheel(
         for file, text in files.items():
             archive.writestr(file, text)
     return path
+
+
+def keep_packages_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let packages go into this folder; pip knows no index, no folder and no constraints of this machine."""
+    monkeypatch.setenv(ROOT_VARIABLE, str(root))
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return root
 
 
 def _digest(text: str) -> str:

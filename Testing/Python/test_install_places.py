@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_wheels import write_wheel
+from made_wheels import keep_packages_in, write_wheel
 
-from ParotidSegLib.in_slicer import engine_packages, install_checks, installer, preparation
+from ParotidSegLib.in_slicer import install_checks, installer, preparation
 from ParotidSegLib.in_slicer.engine_packages import OPENVINO
 from ParotidSegLib.in_slicer.events import Event, Failure
 from ParotidSegLib.in_slicer.installer import Installation, make_plan
@@ -21,13 +21,7 @@ from ParotidSegLib.in_slicer.preparation import Preparation
 
 @pytest.fixture(autouse=True)
 def own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Packages go into a folder of the test, and pip knows nothing of this machine."""
-    root = tmp_path / "packages"
-    monkeypatch.setenv(engine_packages.ROOT_VARIABLE, str(root))
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return root
+    return keep_packages_in(tmp_path / "packages", monkeypatch)
 
 
 def last_event(job: Preparation | Installation, seconds: float = 60.0) -> Event:

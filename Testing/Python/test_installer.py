@@ -13,7 +13,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from made_wheels import write_wheel
+from made_wheels import keep_packages_in, write_wheel
 
 from ParotidSegLib.in_slicer import engine_packages, install_checks, install_failures
 from ParotidSegLib.in_slicer.engine_packages import DICOM, OPENVINO, TENSORFLOW, folder_of, missing, python_path
@@ -26,13 +26,7 @@ FREE = namedtuple("FREE", "total used free")
 
 @pytest.fixture(autouse=True)
 def own_root(tmp_path, monkeypatch) -> Path:
-    """Packages go into a folder of the test; pip knows no index, no folder and no constraints of this machine."""
-    root = tmp_path / "Pakete für Slicer"
-    monkeypatch.setenv(engine_packages.ROOT_VARIABLE, str(root))
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return root
+    return keep_packages_in(tmp_path / "Pakete für Slicer", monkeypatch)
 
 
 @pytest.fixture

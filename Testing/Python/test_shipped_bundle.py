@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from Benchmarks.robustness import agreement, resampled
 from ParotidSegLib.bundle import load_bundle
-from ParotidSegLib.segmentation import open_model
+from ParotidSegLib.images import read_image
+from ParotidSegLib.segmentation import open_model, segment
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging.evaluation import evaluate
@@ -44,3 +46,11 @@ def test_the_model_card_carries_the_recorded_figures():
     for structure in PAROTIDS:
         figures = bundle.validation["metrics"][structure.key]["dice"]
         assert f"| {structure.side} | Dice | 30 | {figures['mean']:.3f} ± {figures['sd']:.3f} |" in card
+
+
+@pytest.mark.parametrize("edge", [2.0, 4.0])
+def test_one_patient_gets_one_contour_whatever_the_voxels(data_root, edge):
+    """Without `preprocessing.resolution` the Dice at 4 mm was 0.91."""
+    image, model = read_image(data_root / "clinical_ct" / "head_neck_1"), open_model("parotid-ct")
+    same = agreement(segment(image, model), segment(resampled(edge)(image), model))
+    assert min(same.values()) >= 0.95

@@ -90,11 +90,12 @@ def test_an_impossible_resolution_is_refused(resolution):
         Preprocessing((2.0, 2.0, 2.0), resolution=resolution)
 
 
-def test_smoothing_follows_the_patients_axes_not_the_arrays():
+@pytest.mark.parametrize("wanted", [((5.0, 1.0, 1.0), None), ((1.0, 1.0, 1.0), (5.0, 1.0, 1.0))])
+def test_smoothing_follows_the_patients_axes_not_the_arrays(wanted):
     image = sitk.Image(40, 40, 40, sitk.sitkFloat32)
     image[20, 20, 20] = 1000.0
     image.SetDirection([0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    smooth = sitk.GetArrayFromImage(smooth_for(image, (5.0, 1.0, 1.0)))
+    smooth = sitk.GetArrayFromImage(smooth_for(image, *wanted))
     # The patient's z runs along the second axis of the array's (x, y, z).
     assert np.count_nonzero(smooth[20, :, 20] > 1) > 5
     assert np.count_nonzero(smooth[20, 20, :] > 1) == 1

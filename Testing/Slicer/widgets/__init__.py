@@ -14,7 +14,7 @@ from .parameter_nodes import parameter_node_wrapper_module
 from .pythonqt import make_module, qt_module
 from .scene_widgets import SCENE_WIDGETS
 from .segment_editor import SEGMENT_WIDGETS
-from .ui_loader import register
+from .ui_loader import StrictUiLoader, register
 
 
 def install() -> None:
@@ -26,7 +26,7 @@ def install() -> None:
 
     if "qt" in sys.modules:
         return
-    sys.modules["qt"] = qt_module()
+    sys.modules["qt"] = qt_module({"QUiLoader": StrictUiLoader})
     sys.modules["ctk"] = make_module("ctk", {widget.__name__: widget for widget in CTK_WIDGETS})
     for widget in (*SCENE_WIDGETS, *SEGMENT_WIDGETS):
         setattr(slicer, widget.__name__, widget)

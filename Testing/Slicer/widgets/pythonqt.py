@@ -32,10 +32,8 @@ def make_module(name: str, members: Mapping[str, Any]) -> types.ModuleType:
     return module
 
 
-def qt_module() -> types.ModuleType:
-    """The module `qt`; from here on every object of PySide6 behaves as in PythonQt."""
-    from .ui_loader import StrictUiLoader
-
+def qt_module(stand_ins: Mapping[str, Any]) -> types.ModuleType:
+    """The module `qt`, with these members in place of its own; from here on PySide6 behaves as PythonQt."""
     _keep_singletons_alive()
     _start_application()
     for kind in _object_classes():
@@ -50,7 +48,7 @@ def qt_module() -> types.ModuleType:
     members: dict[str, Any] = {}
     for module in _MODULES:
         members.update({name: getattr(module, name) for name in dir(module) if not name.startswith("_")})
-    return make_module("qt", {**members, "QUiLoader": StrictUiLoader})
+    return make_module("qt", {**members, **stand_ins})
 
 
 def _keep_singletons_alive() -> None:
