@@ -65,6 +65,7 @@ class Augmentation:
         blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
         anisotropy: largest factor by which the resolution along one random axis is lowered; below 1 for none.
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
+        streaks: largest height of the streaks of metal, where they begin; every other patch has none.
     """
 
     mirror: float = 0.5
@@ -81,11 +82,15 @@ class Augmentation:
     blur: float = 0.6
     anisotropy: float = 0.0
     truncation: float = 0.0
+    streaks: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("mirror", "truncation"):
             _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
-        for name in ("rotation", "scale", "shear", "elastic", "gain", "offset", "gamma", "noise", "blur", "anisotropy"):
+        for name in (
+            *("rotation", "scale", "shear", "elastic"),
+            *("gain", "offset", "gamma", "noise", "blur", "anisotropy", "streaks"),
+        ):
             _require(getattr(self, name) >= 0.0, f"augmentation.{name} must not be negative")
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")
         _require(self.gain < 1.0, "augmentation.gain must lie below 1")

@@ -262,6 +262,32 @@ def test_one_of_the_tones_is_drawn():
     assert drawn == set(tones)
 
 
+def test_streaks_fade_away_from_their_metal_in_mm_and_differ_from_draw_to_draw():
+    flat = np.zeros((40, 48, 72, 1), np.float32)
+    drawn = np.stack(
+        [change_intensity(flat, Parameters(streaks=0.2, seed=seed), (2.5, 2.5, 2.5))[..., 0] for seed in range(40)]
+    )
+    assert len({draw.tobytes() for draw in drawn}) == 40
+    spread = drawn.std()
+    assert 0.02 < spread < 0.2
+    assert abs(drawn.mean()) < 0.3 * spread  # as bright as dark
+    by_height = np.sort(drawn.std(axis=(2, 3)), axis=1)
+    assert np.median(by_height[:, 0] / by_height[:, -1]) < 0.05  # most slices of a patch have none
+    again = change_intensity(flat, Parameters(streaks=0.2, seed=7), (2.5, 2.5, 2.5))[..., 0]
+    np.testing.assert_array_equal(again, drawn[7])
+    # With voxels half as large the same streaks reach twice as many of them: less of them is lost within the patch.
+    fine = np.stack([change_intensity(flat, Parameters(streaks=0.2, seed=seed), (1, 1, 1)) for seed in range(40)])
+    assert fine.std() > 1.2 * spread
+
+
+def test_every_other_patch_has_streaks():
+    rng = np.random.default_rng(14)
+    drawn = np.array([draw(dataclasses.replace(NOTHING, streaks=2.0), rng).streaks for _ in range(500)])
+    assert (drawn > 0).mean() == pytest.approx(0.5, abs=0.07)
+    assert 1.9 < drawn.max() <= 2.0
+    assert drawn.min() == 0.0
+
+
 def test_the_noise_lies_on_top_of_the_blur():
     flat = np.zeros((12, 12, 12, 1), np.float32)
     both = change_intensity(flat, Parameters(noise=0.1, blur=1.0, seed=5))

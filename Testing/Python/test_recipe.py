@@ -86,6 +86,7 @@ def test_a_recipe_is_written_with_every_field(shipped):
         ("sampling.jitter", [1, 1, -1]),
         ("augmentation.mirror", 2),
         ("augmentation.truncation", -0.1),
+        ("augmentation.streaks", -0.1),
         ("augmentation.rotation", -1),
         ("augmentation.scale", 1),
         ("augmentation.gain", 1.0),

@@ -8,7 +8,7 @@ swaps the labels of the two sides, always: there is no way to ask for the one wi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from ..recipe import Augmentation
 
 #: Control points of the elastic deformation along each axis, less the order of the spline.
 ELASTIC_MESH = 4
+#: Distance in mm over which a streak of metal fades to 1/e.
+STREAK_LENGTH = 60.0
 #: Largest displacement as a share of the distance of the control points: a B-spline stays one to one below 0.48.
 LARGEST_ELASTIC_SHARE = 0.4
 
@@ -39,8 +41,9 @@ class Parameters:
         noise: standard deviation in half windows.
         blur: standard deviation in voxels.
         coarseness: factor by which the resolution is lowered along `coarse_axis` (0, 1, 2 for z, y, x); 1 for none.
-        seed: of the noise and of the deformation.
+        seed: of the noise, of the deformation and of the streaks.
         in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
+        streaks: standard deviation of the streaks of metal where they begin, in half windows.
     """
 
     mirror: bool = False
@@ -57,6 +60,7 @@ class Parameters:
     coarse_axis: int = 0
     seed: int = 0
     in_scan: tuple[float, float] = (0.0, 1.0)
+    streaks: float = 0.0
 
 
 def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
@@ -92,6 +96,7 @@ def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
         coarse_axis=int(rng.integers(3)),
         seed=int(rng.integers(2**31)),
         in_scan=_draw_in_scan(ranges.truncation, rng),
+        streaks=max(0.0, float(rng.uniform(-ranges.streaks, ranges.streaks))),
     )
 
 
@@ -176,12 +181,15 @@ def _spline_weights(count: int) -> np.ndarray:
     return weights
 
 
-def change_intensity(shown: np.ndarray, parameters: Parameters) -> np.ndarray:
-    """Contrast, brightness, resolution, blur and noise, then the clip to -1..1 and gamma; labels are never touched.
+def change_intensity(
+    shown: np.ndarray, parameters: Parameters, spacing: Sequence[float] = (1.0, 1.0, 1.0)
+) -> np.ndarray:
+    """Contrast, brightness, resolution, blur, streaks and noise, then the clip to -1..1 and gamma; never the labels.
 
     Args:
         shown: what the network sees before it is clipped (`Preprocessing.scale`), float32 (z, y, x, channels).
         parameters: the draw.
+        spacing: of the patch in mm (z, y, x).
 
     Returns:
         float32 (z, y, x, channels) in -1..1.
@@ -191,6 +199,8 @@ def change_intensity(shown: np.ndarray, parameters: Parameters) -> np.ndarray:
         changed = _per_channel(changed, lambda image: _coarsened(image, parameters))
     if parameters.blur > 0.2:
         changed = _per_channel(changed, lambda image: sitk.DiscreteGaussian(image, parameters.blur**2, 9, 0.02, False))
+    if parameters.streaks > 0.0:
+        changed = changed + _streaks(changed.shape[:3], parameters, spacing)[..., np.newaxis]
     if parameters.noise > 0.0:
         rng = np.random.default_rng([parameters.seed, 0])
         changed = changed + rng.standard_normal(changed.shape, dtype=np.float32) * np.float32(parameters.noise)
@@ -219,6 +229,26 @@ def _coarsened(image: sitk.Image, parameters: Parameters) -> sitk.Image:
         coarse = sitk.ZeroFluxNeumannPad(coarse, [int(a == axis) for a in range(3)], [int(a == axis) for a in range(3)])
         return sitk.Resample(coarse, image, sitk.Transform(), linear, -1.0)
     return sitk.Expand(coarse, [image.GetSize()[axis] if a == axis else 1 for a in range(3)], nearest)
+
+
+def _streaks(shape: tuple[int, ...], parameters: Parameters, spacing: Sequence[float]) -> np.ndarray:
+    """Bright and dark rays from one to three pieces of metal anywhere at one height of the patch, float32 (z, y, x).
+
+    A ray is as bright as a random profile over the angle says, a few degrees wide; it fades with the distance from the
+    metal in the slice and above and below it.
+    """
+    rng = np.random.default_rng([parameters.seed, 2])
+    depth, height, width = (np.arange(count) * step for count, step in zip(shape, spacing, strict=True))
+    thickness = rng.uniform(4.0, 12.0)
+    above = np.exp(-0.5 * ((depth - rng.uniform(0.0, depth[-1])) / thickness) ** 2)
+    plane = np.zeros(shape[1:])
+    for _ in range(rng.integers(1, 4)):
+        y, x = np.meshgrid(height - rng.uniform(0.0, height[-1]), width - rng.uniform(0.0, width[-1]), indexing="ij")
+        degrees = np.degrees(np.arctan2(y, x)) % 360.0
+        directions = np.arange(0.0, 360.0, rng.uniform(3.0, 15.0))
+        profile = np.interp(degrees, directions, rng.standard_normal(len(directions)), period=360.0)
+        plane += profile * np.exp(-np.hypot(y, x) / STREAK_LENGTH)
+    return (parameters.streaks * above[:, None, None] * plane).astype(np.float32)
 
 
 def end_scan(shown: np.ndarray, labels: np.ndarray, parameters: Parameters) -> None:

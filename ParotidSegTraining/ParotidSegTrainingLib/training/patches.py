@@ -57,7 +57,7 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
         sample(image, grid, transform=transform, outside=wanted.outside)
         for image, wanted in zip(case.images, preprocessing.inputs, strict=True)
     ]
-    shown = change_intensity(preprocessing.scale(sampled, case.limits), parameters)
+    shown = change_intensity(preprocessing.scale(sampled, case.limits), parameters, preprocessing.spacing)
     labels = np.zeros(grid.shape, np.uint8)
     origin = mirrored_labels(recipe.structures) if parameters.mirror else range(len(recipe.structures) + 1)
     for structure in recipe.structures:
