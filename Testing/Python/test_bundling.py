@@ -270,6 +270,18 @@ def test_recorded_figures_and_their_card_leave_the_weights_and_the_hashes_valid(
     assert not [name for name in content(copied) if ".tmp" in name]
 
 
+def test_the_pictures_of_a_card_come_and_go_with_it(copied):
+    record_validation(
+        copied, {"n": 30}, "![worst](worst.png) ![best](best.png)\n", {"worst.png": b"1", "best.png": b"2"}
+    )
+    assert load_bundle(copied).read("worst.png") == b"1"
+    record_validation(copied, {"n": 31}, "![worst](worst.png)\n", {"worst.png": b"3"})
+    after = load_bundle(copied)
+    assert after.read("worst.png") == b"3"
+    assert "best.png" not in after.files
+    assert not (copied / "best.png").exists()
+
+
 def test_a_disk_that_is_full_while_figures_are_recorded_leaves_a_bundle_that_loads(copied, monkeypatch):
     record_validation(copied, {"n": 30}, "# Model card\n")
     (copied / "notes.txt").write_text("not the bundle's", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..data.dataset import SPLITS, DatasetFolder
 
 #: Where a model card gets its table.
 FIGURES = "{figures}"
+#: A picture that a model card shows: a PNG file beside it.
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^()/\\\s]+\.png)\)")
 
 
 def add_evaluate(commands: Any) -> None:
@@ -43,7 +46,7 @@ def add_evaluate(commands: Any) -> None:
         "--card",
         type=Path,
         metavar="TEXT",
-        help="record the figures in the bundle, and this text ({figures}: the table) as its model card",
+        help="record the figures in the bundle, and this text ({figures}: the table) with its pictures as model card",
     )
     evaluate.set_defaults(run_command=_evaluate, wrong_use=evaluate.error)
 
@@ -115,7 +118,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
     from ..judging.results import figures, table
     from ..provenance import provenance
 
-    card = _read_card(arguments.card) if arguments.card else None
+    card, pictures = _read_card(arguments.card) if arguments.card else (None, {})
     model = open_model(arguments.bundle, engine=arguments.engine)
     if card and not model.bundle.path.is_dir():
         raise DataError(f"Figures cannot be recorded in {model.bundle.path}: unpack it and name the folder.")
@@ -139,7 +142,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
         rows, structures = results.rows, results.structures
         about = {"split": arguments.split, "excluded": arguments.exclude}
         validation = {**about, **figures(rows, structures)}
-        record_validation(model.bundle.path, validation, card.replace(FIGURES, table(rows, structures)))
+        record_validation(model.bundle.path, validation, card.replace(FIGURES, table(rows, structures)), pictures)
 
 
 def _finish(results: Any, output: Path, candidate: str) -> None:
@@ -152,14 +155,20 @@ def _finish(results: Any, output: Path, candidate: str) -> None:
     forget_progress(output)
 
 
-def _read_card(path: Path) -> str:
+def _read_card(path: Path) -> tuple[str, dict[str, bytes]]:
+    """The text, and the pictures beside it that it shows."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The model card {path} cannot be read as text.") from error
     if FIGURES not in text:
         raise DataError(f"The model card {path} has no place for the table: write {FIGURES} where it belongs.")
-    return text
+    try:
+        return text, {name: (path.parent / name).read_bytes() for name in PICTURE.findall(text)}
+    except OSError as error:
+        raise DataError(
+            f"The model card {path} shows a picture that does not lie beside it: {error.filename}."
+        ) from error
 
 
 def say(line: str) -> None:

@@ -124,15 +124,33 @@ def _put_in_place(folder: Path, output: Path, old: Path) -> None:
         raise
 
 
-def record_validation(bundle: Path, validation: Mapping[str, Any], card: str) -> None:
-    """Write validation figures and the model card into a bundle; its weights stay as they are."""
+def record_validation(
+    bundle: Path, validation: Mapping[str, Any], card: str, pictures: Mapping[str, bytes] | None = None
+) -> None:
+    """Write validation figures and the model card into a bundle; its weights stay as they are.
+
+    Args:
+        bundle: folder of the bundle.
+        validation: the figures.
+        card: text of the model card, Markdown.
+        pictures: the PNG files that the card shows, by name; those of the card before go with it.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    if data["files"].pop(CARD, None):
+    files, shown = data["files"], {name: (bundle / name, content) for name, content in (pictures or {}).items()}
+    old = [name for name in files if name == CARD or name.endswith(".png")]
+    if old:
         # While the card is exchanged the bundle has none: it loads, whatever ends this.
-        write_json({**data, "validation": {}}, bundle / "bundle.json")
-    with atomic_path(bundle / CARD) as temporary:
-        temporary.write_text(card, encoding="utf-8")
-    files = {**data["files"], CARD: _hash(bundle / CARD)}
+        files = {name: entry for name, entry in files.items() if name not in old}
+        write_json({**data, "validation": {}, "files": files}, bundle / "bundle.json")
+    for path, content in [*shown.values(), (bundle / CARD, card.encode("utf-8"))]:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    for name in {*old} - {*shown, CARD}:
+        (bundle / name).unlink(missing_ok=True)
+    files = {**files, **{name: _hash(bundle / name) for name in (*shown, CARD)}}
     write_json({**data, "validation": dict(validation), "files": files}, bundle / "bundle.json")
 
 
