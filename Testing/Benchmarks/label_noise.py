@@ -8,7 +8,8 @@ Three measurements that need no training:
    how far contours scatter about that: true asymmetry, and twice the variance of one contour's own error.
 3. With --contours, label maps of several models (`parotidseg-train evaluate --masks`): do they agree with one another
    better than with the reference, and do they fail in the same patients? What independent models share and the
-   reference does not is the reference's own.
+   reference does not is the reference's own. And is a contour too large or too small on both sides of a patient alike?
+   That is a habit of whoever drew the reference, or what a model cannot see: not an error of one contour.
 
     python Testing/Benchmarks/label_noise.py [--data OPENKBP] [--readers FOLDER] [--exclude CASE ...]
         [--contours NAME=FOLDER ...]
@@ -93,6 +94,16 @@ def asymmetry(folder: MaskFolder) -> list[float]:
     return values
 
 
+def size_errors(reference: MaskFolder, folder: MaskFolder) -> np.ndarray:
+    """ln(volume / volume of the reference), (patients, right and left), of patients who have all contours."""
+    rows = []
+    for case in cases_of_both(reference, folder):
+        wanted, drawn = gland_masks(reference.read(case)), gland_masks(folder.read(case))
+        if all(mask.any() for mask in (*wanted.values(), *drawn.values())):
+            rows.append([np.log(drawn[key].sum() / wanted[key].sum()) for key in wanted])
+    return np.array(rows)
+
+
 def spread(values: Sequence[float]) -> str:
     """Standard deviation with a bootstrap interval, and the number."""
     array = np.array(values)
@@ -137,6 +148,15 @@ def show_models(reference: MaskFolder, models: Mapping[str, MaskFolder]) -> None
         print(f"| {one} | {other} | {np.corrcoef(scores[one], scores[other])[0, 1]:.3f} |")
 
 
+def show_sizes(pairs: Mapping[str, tuple[MaskFolder, MaskFolder]]) -> None:
+    """Contours of one against those of another: the volumes of the two sides."""
+    print("\n| ln(volume / volume), of | SD over glands | correlation of right and left | patients |")
+    print("|---|---|---|---|")
+    for name, (reference, folder) in pairs.items():
+        errors = size_errors(reference, folder)
+        print(f"| {name} | {errors.std(ddof=1):.3f} | {np.corrcoef(errors.T)[0, 1]:.2f} | {len(errors)} |")
+
+
 def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -157,6 +177,8 @@ def main() -> int:
     show_asymmetry({**readers, **references, **models})
     if models:
         show_models(validation, models)
+    drawn = {f"{name} and reference": (validation, folder) for name, folder in models.items()}
+    show_sizes({"radiographer and oncologist": (oncologist, radiographer), **drawn})
     return 0
 
 
