@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from Benchmarks.robustness import agreement, resampled, streaked
+from Benchmarks.robustness import agreement, resampled
 from ParotidSegLib.bundle import load_bundle, shipped_bundles
 from ParotidSegLib.images import read_image
 from ParotidSegLib.segmentation import open_model, segment
