@@ -9,7 +9,7 @@ Three measurements that need no training:
 3. With --contours, label maps of several models (`parotidseg-train evaluate --masks`): do they agree with one another
    better than with the reference, and do they fail in the same patients? What independent models share and the
    reference does not is the reference's own. And is a contour too large or too small on both sides of a patient alike?
-   That is a habit of whoever drew the reference, or what a model cannot see: not an error of one contour.
+   Then it is how that patient was drawn, or what a model cannot see: not an error of one contour.
 
     python Testing/Benchmarks/label_noise.py [--data OPENKBP] [--readers FOLDER] [--exclude CASE ...]
         [--contours NAME=FOLDER ...]

@@ -275,7 +275,7 @@ def test_streaks_fade_away_from_their_metal_in_mm_and_differ_from_draw_to_draw()
     assert np.median(by_height[:, 0] / by_height[:, -1]) < 0.05  # most slices of a patch have none
     again = change_intensity(flat, Parameters(streaks=0.2, seed=7), (2.5, 2.5, 2.5))[..., 0]
     np.testing.assert_array_equal(again, drawn[7])
-    # With voxels half as large the same streaks reach twice as many of them: less of them is lost within the patch.
+    # With smaller voxels the same streaks reach more of them: less of them is lost within the patch.
     fine = np.stack([change_intensity(flat, Parameters(streaks=0.2, seed=seed), (1, 1, 1)) for seed in range(40)])
     assert fine.std() > 1.2 * spread
 
