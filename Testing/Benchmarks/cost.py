@@ -40,6 +40,8 @@ def main() -> int:
     options = arguments.parse_args()
     image = read_image(options.ct)
     models = [open_model(bundle, engine=options.engine) for bundle in options.bundles]
+    if any(model.locator is None for model in models):
+        raise SystemExit("Costs are counted of models with a locator: leave the others out.")
     operations = []
     for model in models:
         locator, segmenter = CountingEngine(model.locator), CountingEngine(model.segmenter)

@@ -244,13 +244,19 @@ def test_bundle_and_evaluate_work_on_runs_as_fit_leaves_them(capsys, made_datase
     card = tmp_path / "card.md"
     card.write_text("# Mine\n\n{figures}\n\n![the lowest](lowest.png)\n", encoding="utf-8")
     assert "lowest.png" in failure(capsys, *arguments, "--engine", "keras", "--card", card)
-    (tmp_path / "lowest.png").write_bytes(b"a picture")
+    for wrong in ("../lowest.png", "low est.png", "lowest.jpg", "c:lowest.png"):
+        card.write_text(f"{{figures}} ![the lowest]({wrong})", encoding="utf-8")
+        assert wrong in failure(capsys, *arguments, "--engine", "keras", "--card", card)
+    card.write_text("# Mine\n\n{figures}\n\n![the lowest](lowest.png)\n", encoding="utf-8")
+    (tmp_path / "lowest.png").write_bytes(b"a text")
+    assert "no PNG" in failure(capsys, *arguments, "--engine", "keras", "--card", card)
+    (tmp_path / "lowest.png").write_bytes(b"\x89PNG\r\n\x1a\nA picture")
     assert main([*map(str, arguments), "--engine", "keras", "--card", str(card)]) == 0
     recorded = load_bundle(bundle)
     assert recorded.validation["n_cases"] == 1
     assert recorded.validation["split"] == "test"
     assert "| right | Dice |" in recorded.read("MODEL_CARD.md").decode("utf-8")
-    assert recorded.read("lowest.png") == b"a picture"
+    assert recorded.read("lowest.png").endswith(b"A picture")
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", bundle)
     again = [packed if argument == bundle else argument for argument in arguments]
     assert "unpack" in failure(capsys, *again, "--engine", "keras", "--card", card)

@@ -16,8 +16,9 @@ from ..data.dataset import SPLITS, DatasetFolder
 
 #: Where a model card gets its table.
 FIGURES = "{figures}"
-#: A picture that a model card shows: a PNG file beside it.
-PICTURE = re.compile(r"!\[[^\]]*\]\(([^()/\\\s]+\.png)\)")
+#: What a model card shows as a picture (Markdown), and what it may be: a PNG file beside it.
+PICTURE = re.compile(r"!\[.*?\]\((.*?)\)")
+PNG_NAME, PNG_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.png"), b"\x89PNG\r\n\x1a\n"
 
 
 def add_evaluate(commands: Any) -> None:
@@ -163,12 +164,19 @@ def _read_card(path: Path) -> tuple[str, dict[str, bytes]]:
         raise DataError(f"The model card {path} cannot be read as text.") from error
     if FIGURES not in text:
         raise DataError(f"The model card {path} has no place for the table: write {FIGURES} where it belongs.")
+    return text, {name: _read_picture(path, name) for name in PICTURE.findall(text)}
+
+
+def _read_picture(card: Path, name: str) -> bytes:
+    if not PNG_NAME.fullmatch(name):
+        raise DataError(f"The model card {card} shows '{name}': a bundle takes PNG files that lie beside the card.")
     try:
-        return text, {name: (path.parent / name).read_bytes() for name in PICTURE.findall(text)}
+        content = (card.parent / name).read_bytes()
     except OSError as error:
-        raise DataError(
-            f"The model card {path} shows a picture that does not lie beside it: {error.filename}."
-        ) from error
+        raise DataError(f"The model card {card} shows {name}, which does not lie beside it.") from error
+    if not content.startswith(PNG_START):
+        raise DataError(f"The model card {card} shows {name}, which is no PNG file.")
+    return content
 
 
 def say(line: str) -> None:

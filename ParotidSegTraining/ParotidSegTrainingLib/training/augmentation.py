@@ -43,7 +43,7 @@ class Parameters:
         coarseness: factor by which the resolution is lowered along `coarse_axis` (0, 1, 2 for z, y, x); 1 for none.
         seed: of the noise, of the deformation and of the streaks.
         in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
-        streaks: standard deviation of the streaks of metal where they begin, in half windows.
+        streaks: standard deviation of the streaks of one piece of metal where they begin, in half windows.
     """
 
     mirror: bool = False

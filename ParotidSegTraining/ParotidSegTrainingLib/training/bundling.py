@@ -145,11 +145,14 @@ def record_validation(
         # While the card is exchanged the bundle has none: it loads, whatever ends this.
         files = {name: entry for name, entry in files.items() if name not in old}
         write_json({**data, "validation": {}, "files": files}, bundle / "bundle.json")
+    try:
+        for name in {*old} - {*shown, CARD}:
+            (bundle / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"An old picture in the bundle {bundle} cannot be removed: {error.strerror}.") from error
     for path, content in [*shown.values(), (bundle / CARD, card.encode("utf-8"))]:
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
-    for name in {*old} - {*shown, CARD}:
-        (bundle / name).unlink(missing_ok=True)
     files = {**files, **{name: _hash(bundle / name) for name in (*shown, CARD)}}
     write_json({**data, "validation": dict(validation), "files": files}, bundle / "bundle.json")
 
