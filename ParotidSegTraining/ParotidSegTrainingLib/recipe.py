@@ -65,8 +65,8 @@ class Augmentation:
         blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
         anisotropy: largest factor by which the resolution along one random axis is lowered; below 1 for none.
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
-        streaks: largest standard deviation of the streaks of a piece of metal, where they begin; for CT, since they lie on
-            all channels. Every other patch has none.
+        streaks: largest standard deviation of the streaks of a piece of metal, where they begin; for CT, since
+            they lie on all channels. Every other patch has none.
     """
 
     mirror: float = 0.5
