@@ -87,11 +87,7 @@ def prepare(
     """
     options = options or Options()
     check_shares(shares)
-    roots, target = [source.root.resolve() for source in sources], output.resolve()
-    if any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
-        raise DataError("The data set cannot lie in a source, nor a source in it: choose another folder.")
-    if key_file and key_file.resolve().is_relative_to(output.resolve()):
-        raise DataError("The key file names patients: give it a place outside the data set.")
+    _check_places(sources, output, key_file)
     cases, remarks = find_cases(sources, options)
     if len({case.place for case in cases}) < len(cases):
         # Each time as another patient's, in training and in test.
@@ -131,6 +127,15 @@ def prepare(
     splits = _split(output, record, seed, shares)
     shutil.rmtree(output / _STAGING, ignore_errors=True)
     return Prepared(splits, record.left_out, remarks)
+
+
+def _check_places(sources: Sequence[Source], output: Path, key_file: Path | None) -> None:
+    """Raise DataError where the data set would mix with a source, or hold the table of its patients."""
+    roots, target = [source.root.resolve() for source in sources], output.resolve()
+    if any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
+        raise DataError("The data set cannot lie in a source, nor a source in it: choose another folder.")
+    if key_file and key_file.resolve().is_relative_to(target):
+        raise DataError("The key file names patients: give it a place outside the data set.")
 
 
 class _Record:
