@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from Benchmarks.robustness import agreement, resampled
@@ -13,7 +16,9 @@ from ParotidSegLib.segmentation import open_model, segment
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging.evaluation import evaluate
+from ParotidSegTrainingLib.judging.overlays import COLOUR_REFERENCE
 from ParotidSegTrainingLib.judging.results import missed, summaries
+from ParotidSegTrainingLib.plots import COLOUR_A, COLOUR_B
 
 pytestmark = [pytest.mark.engine, pytest.mark.data]
 
@@ -60,7 +65,10 @@ def test_the_model_card_carries_the_recorded_figures_and_its_pictures(model):
         assert f"| {structure.side} | Dice | 30 | {figures['mean']:.3f} ± {figures['sd']:.3f} |" in card
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card)
     assert pictures
-    assert all(model.bundle.read(name).startswith(b"\x89PNG") for name in pictures)
+    for name in pictures:
+        pixels = matplotlib.image.imread(io.BytesIO(model.bundle.read(name)), format="png")[..., :3]
+        found = {tuple(colour) for colour in np.unique(np.rint(pixels * 255).astype(int).reshape(-1, 3), axis=0)}
+        assert {COLOUR_REFERENCE, COLOUR_A, COLOUR_B} <= found, f"{name} has lost the colours of its lines"
 
 
 @pytest.fixture(scope="module")
