@@ -73,9 +73,7 @@ def add_shared_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--device", default="auto", choices=("auto", "cpu"), help="cpu hides graphics cards from the engine"
     )
-    command.add_argument(
-        "--no-mirror", action="store_true", help="skip the mirrored pass: faster, a little less accurate"
-    )
+    command.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: a little faster")
     command.add_argument("--no-preview", action="store_true", help="draw no picture")
     command.add_argument(
         "--uncertainty",
