@@ -24,36 +24,36 @@ TERMINOLOGY_FILE = RESOURCES / "Terminology" / "SegmentationCategoryTypeModifier
 
 #: The files behind the panel, those first that others import: *Reload* reads them anew.
 RELOADED = (
-    "endings",
-    "events",
-    "log_text",
-    "process_tree",
-    "time_left",
-    "job",
-    "engine_packages",
-    "install_checks",
-    "install_failures",
-    "installer",
-    "results",
-    "voxels",
-    "automatic",
-    "hierarchy",
-    "undo",
-    "scene",
+    "worker.endings",
+    "worker.events",
+    "worker.log_text",
+    "worker.process_tree",
+    "worker.time_left",
+    "worker.job",
+    "installing.engine_packages",
+    "installing.install_checks",
+    "installing.install_failures",
+    "installing.installer",
+    "scene.results",
+    "scene.voxels",
+    "scene.automatic",
+    "scene.hierarchy",
+    "scene.undo",
+    "scene.scene",
     "registration",
-    "uncertainty",
+    "scene.uncertainty",
     "run",
     "dicom_job",
     "exports",
-    "preparation",
+    "installing.preparation",
     "parameters",
     "logic",
-    "model_choice",
-    "run_section",
-    "review_section",
-    "correct_section",
-    "export_section",
-    "panel",
+    "panel.model_choice",
+    "panel.run_section",
+    "panel.review_section",
+    "panel.correct_section",
+    "panel.export_section",
+    "panel.panel",
 )
 
 
@@ -86,7 +86,7 @@ def register():
 
 
 class ParotidSegWidget(ScriptedLoadableModuleWidget):
-    """The shell that Slicer calls; the behaviour is in `ParotidSegLib.in_slicer.panel`."""
+    """The shell that Slicer calls; the behaviour is in `ParotidSegLib.in_slicer.panel.panel`."""
 
     def __init__(self, parent=None):
         self.logic = None
@@ -97,7 +97,7 @@ class ParotidSegWidget(ScriptedLoadableModuleWidget):
         """Load the panel from its .ui file."""
         ScriptedLoadableModuleWidget.setup(self)
         from ParotidSegLib.in_slicer.logic import ParotidSegLogic
-        from ParotidSegLib.in_slicer.panel import ParotidSegPanel
+        from ParotidSegLib.in_slicer.panel.panel import ParotidSegPanel
 
         root = slicer.util.loadUI(self.resourcePath("UI/ParotidSeg.ui"))
         self.layout.addWidget(root)

@@ -61,7 +61,7 @@ class ParotidSegTrainingTest(ScriptedLoadableModuleTest):
 
     def test_the_agreement_of_volumes_becomes_tables_and_charts(self):
         """A known bias of one millilitre stands in the table of statistics."""
-        from ParotidSegLib.metrics import NSD_TOLERANCES, StructureScores
+        from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, StructureScores
         from ParotidSegLib.structures import PAROTIDS
         from ParotidSegTrainingLib.in_slicer.agreement_nodes import show_agreement
         from ParotidSegTrainingLib.judging.results import CaseScores, Results

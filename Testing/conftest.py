@@ -54,8 +54,8 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     pytest.importorskip("tensorflow")
-    from ParotidSegLib.bundle import SCHEMA
-    from ParotidSegLib.networks import build_network
+    from ParotidSegLib.model.bundle import SCHEMA
+    from ParotidSegLib.model.networks import build_network
     from ParotidSegLib.structures import PAROTIDS
 
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
@@ -125,7 +125,7 @@ def make_job(tmp_path):
     """Makes jobs for scripts, in a folder of their own, and checks in the end that they left nothing."""
     from fake_workers import processes_of, worker
 
-    from ParotidSegLib.in_slicer.job import WorkerJob
+    from ParotidSegLib.in_slicer.worker.job import WorkerJob
 
     made = []
 

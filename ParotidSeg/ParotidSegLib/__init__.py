@@ -4,20 +4,26 @@
     result = segment(read_image("ct.nii.gz"))
     print(result.volumes_ml)
 
-Importing this package loads numpy and SimpleITK only; the engines and the plotting library load at first use.
+Importing this package loads nothing but the standard library: the public names come at first use (PEP 562), and with
+them numpy and SimpleITK; the engines and the plotting library load when they are needed.
 """
 
 from __future__ import annotations
 
-from .bundle import Bundle, load_bundle, shipped_bundles
-from .dicom_export import export_dicom
-from .errors import ParotidSegError
-from .export import write_segmentation
-from .images import read_image
-from .preview import draw_preview
-from .segmentation import Segmentation, open_model, segment
-from .structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .errors import ParotidSegError
+    from .model.bundle import Bundle, load_bundle, shipped_bundles
+    from .reading.images import read_image
+    from .segmentation import Segmentation, open_model, segment
+    from .structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
+    from .writing.dicom_export import export_dicom
+    from .writing.export import write_segmentation
+    from .writing.preview import draw_preview
 
 __all__ = [
     "LEFT_PAROTID",
@@ -36,3 +42,34 @@ __all__ = [
     "shipped_bundles",
     "write_segmentation",
 ]
+
+#: Where each public name is defined.
+_HOME = {
+    "LEFT_PAROTID": "structures",
+    "PAROTIDS": "structures",
+    "RIGHT_PAROTID": "structures",
+    "Bundle": "model.bundle",
+    "ParotidSegError": "errors",
+    "Segmentation": "segmentation",
+    "draw_preview": "writing.preview",
+    "export_dicom": "writing.dicom_export",
+    "load_bundle": "model.bundle",
+    "open_model": "segmentation",
+    "read_image": "reading.images",
+    "segment": "segmentation",
+    "shipped_bundles": "model.bundle",
+    "write_segmentation": "writing.export",
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, at its first use; AttributeError for any other."""
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    found = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

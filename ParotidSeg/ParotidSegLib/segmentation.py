@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from .bundle import Bundle, load_bundle
-from .engines import Engine, open_engine
 from .errors import ImageError
-from .images import check_image
-from .inference import region_probabilities
-from .localization import Location, locate, region_around, whole_scan
-from .postprocessing import contours_from, indecision, touched_axes
-from .preprocessing import Box, Grid, sample_back
-from .quality import Finding, Measurement, inspect, measure
+from .geometry.grids import Box, Grid
+from .geometry.sampling import sample_back
+from .glands.localization import Location, locate, region_around, whole_scan
+from .glands.postprocessing import contours_from, indecision, touched_axes
+from .glands.quality import Finding, Measurement, inspect, measure
+from .model.bundle import Bundle, load_bundle
+from .model.engines import Engine, open_engine
+from .model.inference import region_probabilities
+from .reading.images import check_image
 from .structures import PAROTIDS, Structure, mirrored_labels
 from .version import __version__
 

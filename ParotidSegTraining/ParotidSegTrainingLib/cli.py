@@ -9,8 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ParotidSegLib.console import with_safe_output
 from ParotidSegLib.errors import ParotidSegError
+from ParotidSegLib.terminal.console import with_safe_output
 
 from .commands.compare import add_compare
 from .commands.evaluate import add_evaluate

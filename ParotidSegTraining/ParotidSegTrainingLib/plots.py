@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import OutputError
-from ParotidSegLib.views import new_figure
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.writing.views import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

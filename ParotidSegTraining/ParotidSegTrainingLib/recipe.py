@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegLib.fields import from_data
-from ParotidSegLib.preprocessing import Preprocessing
+from ParotidSegLib.files.fields import from_data
+from ParotidSegLib.model.preprocessing import Preprocessing
 from ParotidSegLib.structures import PAROTIDS, Structure, check_structures, mirrored_labels
 
 SCHEDULES = ("constant", "cosine", "polynomial", "step")

@@ -18,9 +18,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from Benchmarks.segment_speed import DATA, CountingEngine, convolution_operations
-from ParotidSegLib.engines import ENGINES
-from ParotidSegLib.images import read_image
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.model.engines import ENGINES
+from ParotidSegLib.model.networks import build_network
+from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.segmentation import Model, open_model, segment
 
 

@@ -22,7 +22,7 @@ for module in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(ROOT / module))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from ParotidSegLib.engines import Engine  # noqa: E402
+from ParotidSegLib.model.engines import Engine  # noqa: E402
 from ParotidSegLib.segmentation import Model, open_model  # noqa: E402
 from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 from ParotidSegTrainingLib.judging.judge import forget_progress, judge_model  # noqa: E402

@@ -29,7 +29,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from ParotidSegLib.networks import build_network  # noqa: E402
+from ParotidSegLib.model.networks import build_network  # noqa: E402
 from ParotidSegTrainingLib.losses import build_loss, distance  # noqa: E402
 
 FILTERS = (16, 32, 64, 128)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for module in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(ROOT / module))
 
-from ParotidSegLib.metrics import dice, summarise  # noqa: E402
+from ParotidSegLib.measuring.metrics import dice, summarise  # noqa: E402
 from ParotidSegLib.structures import PAROTIDS  # noqa: E402
 from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 from ParotidSegTrainingLib.data.masks import MaskFolder, cases_of_both  # noqa: E402

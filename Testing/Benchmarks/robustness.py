@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "ParotidSeg"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from ParotidSegLib.errors import ImageError  # noqa: E402
-from ParotidSegLib.images import read_image  # noqa: E402
+from ParotidSegLib.reading.images import read_image  # noqa: E402
 from ParotidSegLib.segmentation import Segmentation, open_model, segment  # noqa: E402
 
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))

@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT / "ParotidSeg"))
 
 import numpy as np  # noqa: E402
 
-from ParotidSegLib.engines import installed_engines  # noqa: E402
-from ParotidSegLib.images import read_image  # noqa: E402
+from ParotidSegLib.model.engines import installed_engines  # noqa: E402
+from ParotidSegLib.reading.images import read_image  # noqa: E402
 from ParotidSegLib.segmentation import Model, open_model, segment  # noqa: E402
 
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
@@ -39,7 +39,7 @@ def convolution_operations(model: Model) -> dict[str, float]:
     """Operations of the convolutions for one tile of each network, by role: 2 x weights x voxels."""
     from keras import layers
 
-    from ParotidSegLib.networks import build_network
+    from ParotidSegLib.model.networks import build_network
 
     counted = {}
     for role, spec in (("locator", model.bundle.locator), ("segmenter", model.bundle.segmenter)):

@@ -10,7 +10,7 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegLib.networks import spatial_shape
+from ParotidSegLib.model.networks import spatial_shape
 from ParotidSegTrainingLib import recipe as recipes
 from ParotidSegTrainingLib.cli import main
 from ParotidSegTrainingLib.losses import build_loss

@@ -11,11 +11,11 @@ from made_images import like, made_head
 from orientations import all_orientations, rotation
 from sentences import refusal
 
-from ParotidSegLib.engines import installed_engines
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.images import read_image
-from ParotidSegLib.localization import Location
-from ParotidSegLib.metrics import dice
+from ParotidSegLib.glands.localization import Location
+from ParotidSegLib.measuring.metrics import dice
+from ParotidSegLib.model.engines import installed_engines
+from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.segmentation import Model, open_model, segment
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.model.networks import build_network
 from ParotidSegTrainingLib.losses import build_loss
 
 

@@ -14,8 +14,8 @@ import pytest
 import SimpleITK as sitk
 from made_dicom_results import made_scan, write_ct
 
-from ParotidSegLib.dicom_export import export_dicom
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.dicom_export import export_dicom
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The losses, by value and by gradient, against those of MONAI and torch that share their definitions.
 
 Up to the constants that are named here; the losses that neither has are compared with oracles in numpy
-(Testing/Python/test_*losses.py), on the same kinds of labels.
+(Testing/Python/losses), on the same kinds of labels.
 """
 
 from __future__ import annotations

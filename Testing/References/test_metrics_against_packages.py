@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ParotidSegLib.metrics import NSD_TOLERANCES, StructureScores, compare_masks
-from ParotidSegLib.surfaces import surface_distances
+from ParotidSegLib.geometry.surfaces import surface_distances
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, StructureScores, compare_masks
 
 surface_distance = pytest.importorskip("surface_distance", reason="surface-distance is not installed")
 

@@ -14,7 +14,7 @@ import pytest
 from loss_checks import KINDS, labels_of, logits_for
 from made_networks import made_image, randomise
 
-from ParotidSegLib.networks import REGISTRY, build_network
+from ParotidSegLib.model.networks import REGISTRY, build_network
 from ParotidSegTrainingLib.losses import REGISTRY as LOSSES
 
 pytestmark = pytest.mark.engine

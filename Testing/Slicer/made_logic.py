@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 from fake_workers import worker
 from made_dicom_results import made_scan
 
-from ParotidSegLib.export import write_segmentation
+from ParotidSegLib.writing.export import write_segmentation
 
 REPORT = {
     "structures": {"Parotid_R": {"volume_ml": 6.5, "mean_hu": 40.0, "centroid": [0, 0, 0], "confidence": 0.91}},

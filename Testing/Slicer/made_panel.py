@@ -14,15 +14,15 @@ import slicer
 import slicer.util
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from ParotidSegLib.in_slicer.events import Event, Result
-from ParotidSegLib.in_slicer.job import WorkerJob
-from ParotidSegLib.in_slicer.panel import ParotidSegPanel
+from ParotidSegLib.in_slicer.panel.panel import ParotidSegPanel
 from ParotidSegLib.in_slicer.parameters import ParotidSegParameters
-from ParotidSegLib.in_slicer.results import keep_report
+from ParotidSegLib.in_slicer.scene.results import keep_report
+from ParotidSegLib.in_slicer.worker.events import Event, Result
+from ParotidSegLib.in_slicer.worker.job import WorkerJob
 from ParotidSegLib.structures import PAROTIDS
 
 # The workers that misbehave are those of the tests of the job itself.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 from fake_workers import worker
 
 UI = Path(__file__).resolve().parents[2] / "ParotidSeg" / "Resources" / "UI" / "ParotidSeg.ui"

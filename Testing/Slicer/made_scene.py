@@ -12,7 +12,7 @@ from orientations import rotation
 @pytest.fixture
 def scene(slicer_app):
     """The module under test; it needs a started application."""
-    from ParotidSegLib.in_slicer import scene
+    from ParotidSegLib.in_slicer.scene import scene
 
     return scene
 
@@ -68,7 +68,7 @@ def voxels_of(slicer, node, segment_id) -> int:
 
 def add_ball(slicer, node, segment_id, *, centre, radius, grid) -> None:
     """A segment of a person's own, drawn on the voxels of an image."""
-    from ParotidSegLib.in_slicer.voxels import oriented_mask
+    from ParotidSegLib.in_slicer.scene.voxels import oriented_mask
 
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(grid.GetDirection(), (3, 3)) * np.array(grid.GetSpacing())

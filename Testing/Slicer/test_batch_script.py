@@ -68,7 +68,7 @@ def test_a_batch_that_is_interrupted_leaves_no_process(slicer_app, tmp_path, sam
     import subprocess
 
     from ParotidSegLib.in_slicer import batch
-    from ParotidSegLib.in_slicer.process_tree import marked
+    from ParotidSegLib.in_slicer.worker.process_tree import marked
 
     started: list[subprocess.Popen] = []
     real_wait = subprocess.Popen.wait

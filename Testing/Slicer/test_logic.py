@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 from fake_workers import SLEEP, worker
 from made_dicom_results import made_scan
 from made_logic import GOOD, run_timers_until
 
-from ParotidSegLib.engines import installed_engines
 from ParotidSegLib.errors import BundleError, ImageError, WorkerError
-from ParotidSegLib.export import write_segmentation
-from ParotidSegLib.in_slicer import engine_packages
+from ParotidSegLib.in_slicer.installing import engine_packages
+from ParotidSegLib.model.engines import installed_engines
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
+from ParotidSegLib.writing.export import write_segmentation
 
 
 @pytest.mark.engine
 @pytest.mark.skipif(not installed_engines(), reason="no engine is installed")
 def test_the_real_worker_draws_the_sample_into_the_scene(logic, slicer_app, add_volume, sample_ct):
-    from ParotidSegLib.in_slicer.results import report_of
+    from ParotidSegLib.in_slicer.scene.results import report_of
 
     volume = add_volume(sitk.ReadImage(str(sample_ct)), "Sample")
     node = logic.segment(volume)
@@ -141,7 +141,7 @@ def test_a_segmentation_that_is_gone_is_replaced_by_a_new_one(logic, slicer_app,
 
 
 def test_the_worker_gets_the_choices_and_the_folders_of_the_engines(logic, ct, monkeypatch, tmp_path, tiny_bundle):
-    from ParotidSegLib.in_slicer.job import segment_command
+    from ParotidSegLib.in_slicer.worker.job import segment_command
 
     commands: list[list[str]] = []
 
@@ -179,7 +179,7 @@ def test_what_cannot_be_segmented_is_refused_before_anything_starts(logic, slice
 
 
 def test_without_an_engine_segment_says_how_to_install_one(logic, ct, monkeypatch):
-    monkeypatch.setattr("ParotidSegLib.in_slicer.preparation.missing", lambda name: ["openvino"])
+    monkeypatch.setattr("ParotidSegLib.in_slicer.installing.preparation.missing", lambda name: ["openvino"])
     with pytest.raises(WorkerError, match=r"install\(\"openvino\"\)"):
         logic.segment(ct)
     assert logic.lackingPlan("auto").packages.name == "openvino"

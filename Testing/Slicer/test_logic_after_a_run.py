@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 
 from made_logic import REPORT, erase_half
 
@@ -42,7 +42,7 @@ def test_the_structures_of_a_model_that_has_gone_are_the_glands(logic, drawn):
 
 
 def test_report_and_automatic_contours_survive_saving_the_scene(logic, slicer_app, drawn, tmp_path):
-    from ParotidSegLib.in_slicer.results import report_of
+    from ParotidSegLib.in_slicer.scene.results import report_of
 
     erase_half(slicer_app, drawn, RIGHT_PAROTID.key)
     changes = logic.differences(drawn)

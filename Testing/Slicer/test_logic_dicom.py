@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 from made_dicom_results import expected, filled_contours, made_scan, write_ct
 from made_logic import erase_half, volume_of
 

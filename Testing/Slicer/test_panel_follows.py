@@ -11,8 +11,8 @@ import pytest
 import slicer.util
 from made_panel import add_ct, made_segmentation, make_panel, run_event_loop_until
 
-from ParotidSegLib.in_slicer import undo
 from ParotidSegLib.in_slicer.parameters import ExportFormat
+from ParotidSegLib.in_slicer.scene import undo
 from ParotidSegLib.structures import PAROTIDS
 
 

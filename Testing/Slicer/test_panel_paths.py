@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_panel import MadeLogic, add_ct, make_panel
 
-from ParotidSegLib.bundle import bundles_folder
+from ParotidSegLib.model.bundle import bundles_folder
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import qt
 import vtk
 from made_panel import MadeLogic, add_ct, make_panel, run_event_loop_until
 
-from ParotidSegLib.bundle import bundles_folder, load_bundle
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.parameters import DeviceChoice, EngineChoice
+from ParotidSegLib.model.bundle import bundles_folder, load_bundle
 
 SLOW = "say('segment', 0.4)\ntime.sleep(60)\n"
 

@@ -17,12 +17,12 @@ from application.scripted import load_scripted_module
 from made_dicom_results import write_ct
 from made_panel import run_event_loop_until
 
-from ParotidSegLib.bundle import load_bundle
-from ParotidSegLib.engines import installed_engines
-from ParotidSegLib.export import terminology_tag
 from ParotidSegLib.in_slicer.parameters import ExportFormat
-from ParotidSegLib.in_slicer.results import report_of
+from ParotidSegLib.in_slicer.scene.results import report_of
+from ParotidSegLib.model.bundle import load_bundle
+from ParotidSegLib.model.engines import installed_engines
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
+from ParotidSegLib.writing.export import terminology_tag
 
 MODULE = Path(__file__).resolve().parents[2] / "ParotidSeg" / "ParotidSeg.py"
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not installed_engines(), reason="no engine is installed")]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made_images import values
 
-from ParotidSegLib.images import read_image
-from ParotidSegLib.label_maps import read_labels
+from ParotidSegLib.reading.images import read_image
+from ParotidSegLib.reading.label_maps import read_labels
 from ParotidSegLib.structures import PAROTIDS
 
 
@@ -38,7 +38,7 @@ def test_the_terminology_is_offered_with_both_sides_and_colours(registration, sl
 
 
 def test_a_segment_has_the_terminology_that_is_offered(registration, slicer_app):
-    from ParotidSegLib.export import TERMINOLOGY_CONTEXT
+    from ParotidSegLib.writing.export import TERMINOLOGY_CONTEXT
 
     assert registration.register_terminology() == TERMINOLOGY_CONTEXT
 
@@ -61,7 +61,7 @@ def test_the_sample_with_contours_brings_coded_segments_that_cannot_overwrite_th
 ):
     from SampleData import SampleDataLogic
 
-    from ParotidSegLib.in_slicer import scene, undo
+    from ParotidSegLib.in_slicer.scene import scene, undo
 
     registration.register_sample_data()
     volume, segmentation = SampleDataLogic().downloadSamples("ParotidSegAverageAnatomyContours")

@@ -10,8 +10,8 @@ from made_scene import add_ball, made_glands, middle_in_ras, middle_of, oblique_
 from orientations import reoriented, rotation
 
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.export import terminology_tag, write_segmentation
 from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.writing.export import terminology_tag, write_segmentation
 
 
 @pytest.mark.parametrize("order, flips", [((0, 1, 2), (0, 0, 0)), ((2, 0, 1), (1, 0, 1)), ((1, 0, 2), (0, 1, 1))])

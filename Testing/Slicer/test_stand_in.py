@@ -35,7 +35,7 @@ def test_a_volume_made_from_an_image_lies_where_the_file_of_the_image_does(slice
 
 
 def test_segmentations_load_and_keep_their_segments(slicer_app, tmp_path):
-    from ParotidSegLib.export import write_segmentation
+    from ParotidSegLib.writing.export import write_segmentation
 
     head = made_head()
     labels = np.zeros(values(head).shape, np.uint8)

@@ -16,7 +16,7 @@ from application.scripted import load_scripted_module
 from made_training import tiny_recipe
 
 from ParotidSegLib.errors import DataError, WorkerError
-from ParotidSegLib.metrics import NSD_TOLERANCES, StructureScores
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, StructureScores
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.judging.agreement import agreement_table, bland_altman
 from ParotidSegTrainingLib.judging.results import CaseScores, Results, agreements, read_results, volumes, write_results
@@ -219,7 +219,7 @@ def test_failures_and_wrong_use_are_the_commands_own_sentences(logic, tmp_path):
 
 @pytest.mark.engine
 def test_a_training_tells_its_progress_can_be_cancelled_and_goes_on(slicer_app, made_dataset, tmp_path):
-    from ParotidSegLib.in_slicer.process_tree import marked
+    from ParotidSegLib.in_slicer.worker.process_tree import marked
     from ParotidSegTrainingLib.in_slicer.logic import ParotidSegTrainingLogic
 
     recipe = tmp_path / "my recipe.json"

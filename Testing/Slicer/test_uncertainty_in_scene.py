@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 from fake_workers import worker
 from made_dicom_results import made_scan
 
@@ -31,8 +31,8 @@ def unsure(tmp_path: Path) -> Path:
 def test_the_uncertainty_lies_on_the_voxels_of_the_ct_and_is_replaced_by_the_next_run(
     logic, slicer_app, ct, made_worker, unsure
 ):
-    from ParotidSegLib.in_slicer.uncertainty import ROLE
-    from ParotidSegLib.in_slicer.voxels import index_to_ras
+    from ParotidSegLib.in_slicer.scene.uncertainty import ROLE
+    from ParotidSegLib.in_slicer.scene.voxels import index_to_ras
 
     made_worker(f"say('result', 1.0, files=[LABELS, {str(unsure)!r}], report=REPORT)\n")
     node = logic.segment(ct, uncertainty=True)

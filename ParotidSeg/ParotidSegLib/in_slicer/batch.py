@@ -11,16 +11,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import cli
-from ..batch_command import LISTING
-from ..bundle import load_bundle
-from ..dicom_series import list_series
 from ..errors import ImageError, ParotidSegError
-from ..export import write_json
-from .engine_packages import DICOM, python_path
-from .job import child_environment
-from .process_tree import kill_tree
+from ..model.bundle import load_bundle
+from ..reading.dicom_series import list_series
+from ..terminal import cli
+from ..terminal.batch_command import LISTING
+from ..writing.export import write_json
+from .installing.engine_packages import DICOM, python_path
 from .run import worker_python
+from .worker.job import child_environment
+from .worker.process_tree import kill_tree
 
 _DATABASE = "--dicom-database"
 _MODALITY = "0008,0060"

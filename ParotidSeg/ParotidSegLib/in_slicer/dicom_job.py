@@ -14,13 +14,13 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ..errors import OutputError
-from ..export import write_segmentation
 from ..structures import PAROTIDS, Structure
-from .engine_packages import DICOM, missing, python_path
-from .events import Cancelled, Event, Failure, Progress, Result
-from .job import WorkerJob
+from ..writing.export import write_segmentation
+from .installing.engine_packages import DICOM, missing, python_path
 from .run import BUNDLE, worker_python
-from .scene import dicom_files, gland_labels, is_edited
+from .scene.scene import dicom_files, gland_labels, is_edited
+from .worker.events import Cancelled, Event, Failure, Progress, Result
+from .worker.job import WorkerJob
 
 STALL_SECONDS = 300.0
 #: The command line begins the sentence of a failure with its own name.

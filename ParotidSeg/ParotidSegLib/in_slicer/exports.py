@@ -12,13 +12,13 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..atomic import atomic_path
 from ..errors import ImageError, OutputError
-from ..export import DICOM_SUFFIXES, write_segmentation
+from ..files.atomic import atomic_path
 from ..structures import Structure
+from ..writing.export import DICOM_SUFFIXES, write_segmentation
 from .dicom_job import DicomJob
-from .results import report_of
-from .scene import gland_labels, gland_table
+from .scene.results import report_of
+from .scene.scene import gland_labels, gland_table
 
 STEM = "parotids"
 _LABEL_SUFFIXES = (".seg.nrrd", ".nii.gz")

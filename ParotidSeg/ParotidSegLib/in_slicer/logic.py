@@ -15,18 +15,19 @@ from typing import Any
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from ..bundle import load_bundle
 from ..errors import BundleError, ImageError, WorkerError
+from ..model.bundle import load_bundle
 from ..structures import PAROTIDS, Structure
-from . import exports, undo
+from . import exports
 from .dicom_job import DicomJob
-from .engine_packages import DICOM, missing
-from .events import Event, Failure, Result
-from .installer import Plan, make_plan
+from .installing.engine_packages import DICOM, missing
+from .installing.installer import Plan, make_plan
+from .installing.preparation import Preparation, lacking_set
 from .parameters import ParotidSegParameters
-from .preparation import Preparation, lacking_set
 from .run import BUNDLE, SegmentationRun, checked_bundle, worker_python
-from .scene import automatic_labels, dicom_files, difference_ml, gland_labels, reset_glands
+from .scene import undo
+from .scene.scene import automatic_labels, dicom_files, difference_ml, gland_labels, reset_glands
+from .worker.events import Event, Failure, Result
 
 POLL_SECONDS = 0.05
 #: callback(segmentation node or None, one sentence if it failed or None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..sample_files import CONTOURS, CT, sample_file
+from ..files.sample_files import CONTOURS, CT, sample_file
 
 CATEGORY = "ParotidSeg"
 #: Name of a sample, its file, checksum, and its picture among the icons.
@@ -69,7 +69,7 @@ def load_sample_with_contours(source: Any = None) -> list[Any]:
     import slicer
     import slicer.util
 
-    from .scene import new_segmentation, put_segments
+    from .scene.scene import new_segmentation, put_segments
 
     volume = slicer.util.loadVolume(str(sample_file(CT)), {"name": CT_NODE})
     # Without this, saving the scene would write over the file that came with the extension.

@@ -10,15 +10,15 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..bundle import Bundle, load_bundle, shipped_bundles
 from ..errors import BundleError, ImageError, ParotidSegError
-from ..outputs import UNCERTAINTY
-from .engine_packages import python_path
-from .events import Event, Failure, Result
-from .job import WorkerJob, segment_command
-from .results import keep_report
-from .scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
-from .uncertainty import put_uncertainty
+from ..model.bundle import Bundle, load_bundle, shipped_bundles
+from ..writing.outputs import UNCERTAINTY
+from .installing.engine_packages import python_path
+from .scene.results import keep_report
+from .scene.scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
+from .scene.uncertainty import put_uncertainty
+from .worker.events import Event, Failure, Result
+from .worker.job import WorkerJob, segment_command
 
 #: Attribute of the segmentation node: the model that drew in it, by name or path, for its structures.
 BUNDLE = "ParotidSeg.bundle"

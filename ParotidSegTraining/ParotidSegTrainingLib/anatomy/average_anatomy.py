@@ -24,8 +24,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, OutputError, ParotidSegError
+from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.structures import PAROTIDS
 
 from ..data.dataset import DatasetFolder

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.images import read_image, write_image
-from ParotidSegLib.preprocessing import Grid, sample
-from ParotidSegLib.sample_files import CONTOURS, CT, sample_file
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.sample_files import CONTOURS, CT, sample_file
+from ParotidSegLib.geometry.grids import Grid
+from ParotidSegLib.geometry.sampling import sample
+from ParotidSegLib.reading.images import read_image, write_image
 from ParotidSegLib.structures import PAROTIDS, mirrored_labels
 
 from ..data.masks import read_label_map

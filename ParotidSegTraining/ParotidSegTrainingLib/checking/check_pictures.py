@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.preprocessing import physical_bounds
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.geometry.grids import physical_bounds
 from ParotidSegLib.structures import Structure
-from ParotidSegLib.views import (
+from ParotidSegLib.writing.views import (
     AXIAL,
     BACKGROUND,
     CORONAL,

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.ct_checks import check_image
 from ParotidSegLib.errors import DataError, ImageError, OutputError, ParotidSegError
-from ParotidSegLib.images import read_image
-from ParotidSegLib.preprocessing import Input, physical_bounds
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.geometry.grids import physical_bounds
+from ParotidSegLib.model.preprocessing import Input
+from ParotidSegLib.reading.ct_checks import check_image
+from ParotidSegLib.reading.images import read_image
 
 from ..data.case_findings import CODES, DataFinding, find_all
 from ..data.case_measures import CaseMeasures, measure_case, unreadable

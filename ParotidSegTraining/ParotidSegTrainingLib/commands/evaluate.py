@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.engines import ENGINES
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.metrics import NSD_TOLERANCES
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES
+from ParotidSegLib.model.engines import ENGINES
 
 from ..data.dataset import SPLITS, DatasetFolder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.preprocessing import MODALITIES, Input
+from ParotidSegLib.model.preprocessing import MODALITIES, Input
 from ParotidSegLib.structures import PAROTIDS
 
 

@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import RecipeError
+from ParotidSegLib.files.atomic import atomic_path
 
 from .. import recipe as recipes
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.ct_checks import AIR_BELOW
+from ParotidSegLib.geometry.surfaces import joint_bounding_box
+from ParotidSegLib.reading.ct_checks import AIR_BELOW
 from ParotidSegLib.structures import Structure
-from ParotidSegLib.surfaces import joint_bounding_box
 
 from .grids import grid_difference
 

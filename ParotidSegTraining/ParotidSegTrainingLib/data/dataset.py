@@ -15,8 +15,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.images import read_image
-from ParotidSegLib.preprocessing import Box, Input, Preprocessing, box_around, physical_bounds, smooth_for
+from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds
+from ParotidSegLib.geometry.sampling import smooth_for
+from ParotidSegLib.model.preprocessing import Input, Preprocessing
+from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from ..recipe import Recipe

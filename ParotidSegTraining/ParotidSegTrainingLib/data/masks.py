@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.export import SUFFIXES
-from ParotidSegLib.metrics import GRID_TOLERANCE
+from ParotidSegLib.geometry.surfaces import joint_bounding_box
+from ParotidSegLib.measuring.metrics import GRID_TOLERANCE
 from ParotidSegLib.structures import PAROTIDS, Structure
-from ParotidSegLib.surfaces import joint_bounding_box
+from ParotidSegLib.writing.export import SUFFIXES
 
 from .structure_sets import in_sentence
 

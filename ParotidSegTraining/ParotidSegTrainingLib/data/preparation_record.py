@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.preprocessing import Input
+from ParotidSegLib.model.preprocessing import Input
 
 from .json_files import read_json
 

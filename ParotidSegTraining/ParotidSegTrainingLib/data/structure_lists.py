@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.export import write_json
 from ParotidSegLib.structures import (
     ANATOMICAL_STRUCTURE,
     LEFT_PAROTID,
@@ -18,6 +17,7 @@ from ParotidSegLib.structures import (
     CodedConcept,
     Structure,
 )
+from ParotidSegLib.writing.export import write_json
 
 from .json_files import read_json
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ParotidSegLib.errors import WorkerError
-from ParotidSegLib.in_slicer.engine_packages import python_path
-from ParotidSegLib.in_slicer.events import Failure, LogLine, Progress, Result
-from ParotidSegLib.in_slicer.job import WorkerJob
+from ParotidSegLib.in_slicer.installing.engine_packages import python_path
+from ParotidSegLib.in_slicer.worker.events import Failure, LogLine, Progress, Result
+from ParotidSegLib.in_slicer.worker.job import WorkerJob
 
 #: The folder that holds this package, for the child.
 _TRAINING_FOLDER = Path(__file__).resolve().parents[2]

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import OutputError
-from ParotidSegLib.metrics import StructureScores
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.measuring.metrics import StructureScores
 
 from .results import CaseScores
 

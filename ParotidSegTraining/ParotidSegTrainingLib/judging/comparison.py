@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.metrics import Summary, summarise
+from ParotidSegLib.measuring.metrics import Summary, summarise
 from ParotidSegLib.structures import Structure
 
 from .agreement import require_statistics

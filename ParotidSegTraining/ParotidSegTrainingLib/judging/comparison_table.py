@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.export import write_json
+from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.export import write_json
 
 from ..data.structure_sets import title_of
 from .agreement import draw_bland_altman

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.views import rgb
+from ParotidSegLib.writing.views import rgb
 
 from ..plots import COLOUR_A, COLOUR_B, INK, QUIET, new_plot, save_plot
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError, OutputError
-from ParotidSegLib.export import write_segmentation
-from ParotidSegLib.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
+from ParotidSegLib.geometry.surfaces import joint_bounding_box
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
 from ParotidSegLib.segmentation import Model, segment
 from ParotidSegLib.structures import PAROTIDS, Structure
-from ParotidSegLib.surfaces import joint_bounding_box
+from ParotidSegLib.writing.export import write_segmentation
 
 from ..data.dataset import DatasetFolder
 from ..data.masks import MaskFolder, cases_of_both

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.metrics import NSD_TOLERANCES
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES
 from ParotidSegLib.segmentation import Model
 from ParotidSegLib.version import __version__
 

@@ -1,7 +1,8 @@
 """Where do two models differ? The scan with the boundaries of A, of B and of the reference, where they differ most.
 
 Every structure has a view of its own: the axial slice in which the contours of A and B enclose the most different
-areas. Views are those of `ParotidSegLib.views`: the patient's right at the left, seen from the feet, in patient space.
+areas. Views are those of `ParotidSegLib.writing.views`: the patient's right at the left, seen from the feet, in
+patient space.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.structures import PAROTIDS, Structure
-from ParotidSegLib.views import (
+from ParotidSegLib.writing.views import (
     AXIAL,
     INK,
     WINDOW,

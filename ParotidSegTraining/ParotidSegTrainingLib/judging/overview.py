@@ -11,9 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.metrics import Summary, summarise
+from ParotidSegLib.measuring.metrics import Summary, summarise
 from ParotidSegLib.structures import PAROTIDS, Structure
-from ParotidSegLib.views import rgb
+from ParotidSegLib.writing.views import rgb
 
 from ..data.dataset import SPLITS, DatasetFolder
 from ..plots import INK, QUIET, new_plot, save_plot, signed

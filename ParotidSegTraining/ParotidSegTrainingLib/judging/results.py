@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.export import write_json
-from ParotidSegLib.fields import from_data
-from ParotidSegLib.metrics import NSD_TOLERANCES, StructureScores, Summary, summarise
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.fields import from_data
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, StructureScores, Summary, summarise
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.export import write_json
 
 from ..data.structure_sets import title_of
 from .agreement import BlandAltman, agreement_table, bland_altman, draw_bland_altman

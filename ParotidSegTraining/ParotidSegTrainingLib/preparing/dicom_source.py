@@ -16,7 +16,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.images import read_series
+from ParotidSegLib.reading.images import read_series
 
 from .label_files import from_named_masks, missing_error
 from .label_mapping import SourceLabels

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
-from ParotidSegLib.export import SLICER_SUFFIX, SUFFIXES
+from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 
 from ..data.grids import grid_difference
 from .label_mapping import SourceLabels, joined

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, OutputError, ParotidSegError
-from ParotidSegLib.export import write_json
-from ParotidSegLib.images import write_image
-from ParotidSegLib.preprocessing import Input
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.model.preprocessing import Input
+from ParotidSegLib.reading.images import write_image
 from ParotidSegLib.structures import Structure
 from ParotidSegLib.version import __version__
+from ParotidSegLib.writing.export import write_json
 
 from ..data.case_findings import swapped_pairs
 from ..data.dataset import SPLITS

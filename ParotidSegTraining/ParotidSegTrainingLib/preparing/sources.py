@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
-from ParotidSegLib.images import read_image
-from ParotidSegLib.preprocessing import Input
+from ParotidSegLib.model.preprocessing import Input
+from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from .dicom_source import DicomCase, find_dicom_cases

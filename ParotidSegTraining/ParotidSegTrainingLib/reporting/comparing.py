@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.bundle import shipped_bundles
 from ParotidSegLib.errors import OutputError
-from ParotidSegLib.export import write_json
-from ParotidSegLib.metrics import NSD_TOLERANCES
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES
+from ParotidSegLib.model.bundle import shipped_bundles
 from ParotidSegLib.segmentation import Model, open_model
-from ParotidSegLib.views import WINDOW
+from ParotidSegLib.writing.export import write_json
+from ParotidSegLib.writing.views import WINDOW
 
 from ..data.dataset import DatasetFolder
 from ..data.masks import MaskFolder

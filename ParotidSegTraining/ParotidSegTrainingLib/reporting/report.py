@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ParotidSegLib.atomic import atomic_path
+from ParotidSegLib.files.atomic import atomic_path
 
 from ..judging.comparison import Comparisons
 from ..judging.overview import Overview

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ParotidSegLib.structures import Structure
-from ParotidSegLib.views import signed as in_mm
+from ParotidSegLib.writing.views import signed as in_mm
 
 from ..data.structure_sets import in_sentence
 from ..judging.comparison import Comparison, Comparisons

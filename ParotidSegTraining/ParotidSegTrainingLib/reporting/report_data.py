@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ParotidSegLib.metrics import summarise
+from ParotidSegLib.measuring.metrics import summarise
 from ParotidSegLib.structures import Structure
 
 from ..judging.overview import HOUNSFIELD, TISSUE, Overview

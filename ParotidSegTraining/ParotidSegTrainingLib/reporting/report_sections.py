@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ParotidSegLib.metrics import Summary
+from ParotidSegLib.measuring.metrics import Summary
 from ParotidSegLib.structures import Structure
 
 from ..data.structure_sets import in_sentence, title_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.preprocessing import Grid
+from ParotidSegLib.geometry.grids import Grid
 
 from ..recipe import Augmentation
 

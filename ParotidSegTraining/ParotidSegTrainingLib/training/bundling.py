@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ParotidSegLib.atomic import atomic_path
-from ParotidSegLib.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
 from ParotidSegLib.errors import DataError, OutputError
-from ParotidSegLib.export import write_json
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.model.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
+from ParotidSegLib.model.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.writing.export import write_json
 
 from .. import recipe as recipes
 from ..recipe import Recipe

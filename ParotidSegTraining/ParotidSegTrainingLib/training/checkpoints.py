@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.files.atomic import atomic_path
 
 #: Of state.json and the weights that it names; counts the changes after which an older run cannot go on.
 SCHEMA = 2

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, ParotidSegError, RecipeError
-from ParotidSegLib.export import write_json
+from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.writing.export import write_json
 
 from .. import recipe as recipes
 from ..data.dataset import DatasetFolder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ParotidSegLib.errors import RecipeError
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.model.networks import build_network
 
 from ..recipe import Recipe
 

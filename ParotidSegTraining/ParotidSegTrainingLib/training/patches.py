@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ParotidSegLib.networks import spatial_shape
-from ParotidSegLib.preprocessing import Grid, sample
+from ParotidSegLib.geometry.grids import Grid
+from ParotidSegLib.geometry.sampling import sample
+from ParotidSegLib.model.networks import spatial_shape
 from ParotidSegLib.structures import mirrored_labels
 
 from ..data.dataset import Case

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ParotidSegLib.console import HumanReporter, JsonReporter
+from ParotidSegLib.terminal.console import HumanReporter, JsonReporter
 
 #: Takes the stage, the share of the whole run that is done, and a message.
 Progress = Callable[[str, float, str], None]

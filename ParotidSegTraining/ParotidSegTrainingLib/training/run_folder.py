@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ParotidSegLib.atomic import atomic_path
 from ParotidSegLib.errors import DataError, OutputError, RecipeError
+from ParotidSegLib.files.atomic import atomic_path
 
 from .. import recipe as recipes
 from ..data.dataset import DatasetFolder

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError, ParotidSegError
-from ParotidSegLib.networks import build_network
+from ParotidSegLib.model.networks import build_network
 
 from .. import recipe as recipes
 from ..recipe import Recipe

@@ -1,0 +1,1 @@
+"""Files, without any knowledge of images."""

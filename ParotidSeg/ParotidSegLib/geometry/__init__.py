@@ -1,0 +1,1 @@
+"""Space, without any knowledge of glands or files: grids, sampling, surfaces, outlines."""

@@ -1,0 +1,179 @@
+"""Values of an image on a grid, and back onto its voxels: smoothing, interpolation, all in physical space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from .grids import Box, Grid, box_around
+
+#: Air in CT, which is what lies beyond its edges.
+AIR_HU = -1024.0
+#: Full width at half maximum of a Gaussian, in standard deviations.
+_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
+#: Below this many voxels a Gaussian changes nothing that interpolation does not blur anyway.
+_SMALLEST_SIGMA = 0.2
+
+
+def smooth_for(
+    image: sitk.Image, spacing_zyx: Sequence[float], resolution_zyx: Sequence[float] | None = None
+) -> sitk.Image:
+    """Low-pass the image before it is sampled at a coarser spacing, or at a lower resolution; else leave it as it is.
+
+    A Gaussian along each image axis, as wide as the wider of the two asks for:
+
+    - the spacing: a point spread of one source voxel (full width at half maximum) becomes one of a target voxel;
+    - the resolution: the sampled image has this point spread. Its variance is what a source voxel gives it (s²/12 for
+      its extent and s²/6 for linear interpolation, on average over the places between the voxels) and the Gaussian's.
+
+    Args:
+        image: scalar image.
+        spacing_zyx: the coming spacing in mm, in patient axes (z, y, x).
+        resolution_zyx: full width at half maximum of a point in mm, in patient axes (z, y, x).
+
+    Returns:
+        The image itself, or a float32 image on the same grid.
+    """
+    # How much of each patient axis (x, y, z) there is in each image axis; one row each.
+    shares = np.array(image.GetDirection()).reshape(3, 3).T ** 2
+    coming = shares @ np.array(spacing_zyx[::-1])
+    sharpest = shares @ np.array(resolution_zyx[::-1]) if resolution_zyx else np.zeros(3)
+    for axis, source in enumerate(image.GetSpacing()):
+        variance = max(
+            (coming[axis] ** 2 - source**2) / _FWHM**2,
+            (sharpest[axis] / _FWHM) ** 2 - source**2 / 4.0,
+        )
+        sigma = math.sqrt(max(0.0, variance))
+        if sigma > _SMALLEST_SIGMA * source and image.GetSize()[axis] >= 4:
+            image = sitk.RecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), sigma, direction=axis)
+    return image
+
+
+def sample(
+    image: sitk.Image,
+    grid: Grid,
+    *,
+    transform: sitk.Transform | None = None,
+    outside: float = AIR_HU,
+) -> np.ndarray:
+    """Linear interpolation of the image on the grid.
+
+    Args:
+        image: scalar image, already smoothed for the grid (`smooth_for`).
+        grid: where to sample.
+        transform: maps a point of the grid to the point of the image that is read there (training draws random ones).
+        outside: value beyond the image.
+
+    Returns:
+        float32 array (z, y, x).
+    """
+    resampled = sitk.Resample(
+        image,
+        grid.size,
+        transform or sitk.Transform(),
+        sitk.sitkLinear,
+        grid.origin,
+        grid.spacing,
+        (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+        outside,
+        sitk.sitkFloat32,
+    )
+    return sitk.GetArrayFromImage(resampled)
+
+
+def sample_region(
+    image: sitk.Image, grid: Grid, *, outside: float = AIR_HU, resolution: Sequence[float] | None = None
+) -> np.ndarray:
+    """Values of the image on the grid, float32 (z, y, x): only the part under the grid is smoothed and read.
+
+    Args:
+        image: scalar image.
+        grid: where to sample.
+        outside: value beyond the image.
+        resolution: see `smooth_for`.
+    """
+    margin = [3.0 * max(*grid.spacing, *(resolution or ()))] * 3
+    box = box_around(image, grid.corners, margin)
+    if box is None:
+        return np.full(grid.shape, outside, np.float32)
+    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing)), resolution), grid, outside=outside)
+
+
+def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box] | None:
+    """Carry probabilities from a grid to the voxels of the scan under it.
+
+    Args:
+        probabilities: float32 (z, y, x, structures), background left out.
+        grid: where they lie.
+        image: the scan; only its geometry is used.
+
+    Returns:
+        float32 array (z, y, x, structures) for a box of the scan, and that box; None if the grid lies beyond the scan.
+    """
+    box = box_around(image, grid.corners)
+    if box is None:
+        return None
+    reference_origin = image.TransformIndexToPhysicalPoint(box.index)
+    carried = np.empty((*reversed(box.size), probabilities.shape[-1]), np.float32)
+    for structure in range(probabilities.shape[-1]):
+        channel = grid.image(np.ascontiguousarray(probabilities[..., structure], dtype=np.float32))
+        resampled = sitk.Resample(
+            channel,
+            box.size,
+            sitk.Transform(),
+            sitk.sitkLinear,
+            reference_origin,
+            image.GetSpacing(),
+            image.GetDirection(),
+            0.0,
+            sitk.sitkFloat32,
+        )
+        carried[..., structure] = sitk.GetArrayViewFromImage(resampled)
+    return carried, box
+
+
+def sample_whole(
+    image: sitk.Image, spacing_zyx: Sequence[float], resolution_zyx: Sequence[float] | None = None
+) -> tuple[np.ndarray, Grid]:
+    """The whole scan on a coarse patient grid.
+
+    Smoothing and thinning go axis by axis, so that only the first pass touches the scan at its full size.
+
+    Args:
+        image: scalar image.
+        spacing_zyx: the coarse spacing in mm (z, y, x).
+        resolution_zyx: see `smooth_for`.
+
+    Returns:
+        HU, float32 (z, y, x), and the grid that they lie on.
+    """
+    grid = Grid.covering(image, spacing_zyx)
+    finest_wanted = min(spacing_zyx) / 2.0
+    thinned = image
+    for axis in np.argsort(image.GetSpacing()):
+        source = image.GetSpacing()[axis]
+        if source >= finest_wanted or image.GetSize()[axis] < 4:
+            continue
+        sigma = math.sqrt(finest_wanted**2 - source**2) / _FWHM
+        if sigma > _SMALLEST_SIGMA * source:
+            thinned = sitk.RecursiveGaussian(sitk.Cast(thinned, sitk.sitkFloat32), sigma, direction=int(axis))
+        thinned = _thin(thinned, int(axis), finest_wanted)
+    return sample(smooth_for(thinned, spacing_zyx, resolution_zyx), grid), grid
+
+
+def _thin(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:
+    """Fewer voxels along one image axis, to its ends, spread evenly about the middle: the same for a reversed axis."""
+    size, old = list(image.GetSize()), list(image.GetSpacing())
+    new = list(old)
+    count = math.ceil(size[axis] * old[axis] / spacing - 1e-6)
+    new[axis] = spacing
+    first = [0.0, 0.0, 0.0]
+    first[axis] = (size[axis] - 1) / 2.0 - (count - 1) / 2.0 * spacing / old[axis]
+    size[axis] = count
+    origin = image.TransformContinuousIndexToPhysicalPoint(first)
+    return sitk.Resample(
+        image, size, sitk.Transform(), sitk.sitkLinear, origin, new, image.GetDirection(), AIR_HU, image.GetPixelID()
+    )

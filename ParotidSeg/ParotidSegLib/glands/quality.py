@@ -1,0 +1,177 @@
+"""Findings that a reviewer should see: what is unusual about a result, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..geometry.grids import Box
+from ..structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID, Structure
+from .anatomy import LARGEST_DISTANCE_MM, LARGEST_OFFSET_MM, SMALLEST_DISTANCE_MM, plausible_pair
+from .postprocessing import Contours
+
+#: Limits outside which a reviewer should look: the 1st and 99th percentile of the contours of 160 training patients of
+#: OpenKBP (9.5 and 53 mL; -86 and 57 HU; larger to smaller gland 1.94 at the 99th), rounded outward.
+VOLUME_ML = (9.0, 55.0)
+MEAN_HU = (-90.0, 60.0)
+LARGEST_VOLUME_RATIO = 2.0
+LEAST_CONFIDENCE = 0.70
+LARGEST_DROPPED_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at.
+
+    Attributes:
+        code: stable identifier, e.g. "gland-cut-by-scan".
+        severity: "error" (the result is not usable as it is) or "warning" (look before use).
+        message: one sentence.
+        structure: key of the gland, or None for both.
+        point: where to look, (x, y, z) in mm, LPS; None if there is no place.
+    """
+
+    code: str
+    severity: str
+    message: str
+    structure: str | None = None
+    point: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS), mean probability."""
+
+    volume_ml: float
+    mean_hu: float
+    centroid: tuple[float, float, float]
+    confidence: float
+
+
+def measure(
+    contours: Contours, box: Box, image: sitk.Image, structures: Sequence[Structure] = PAROTIDS
+) -> dict[str, Measurement]:
+    """Measure each structure that was found, by its key."""
+    hounsfield = sitk.GetArrayViewFromImage(image)[box.slices]
+    voxel_ml = float(np.prod(image.GetSpacing())) / 1000.0
+    measurements = {}
+    for structure in structures:
+        inside = contours.labels == structure.label
+        if not inside.any():
+            continue
+        index = np.argwhere(inside)[:, ::-1].mean(axis=0) + np.array(box.index)
+        measurements[structure.key] = Measurement(
+            volume_ml=float(inside.sum()) * voxel_ml,
+            mean_hu=float(hounsfield[inside].mean()),
+            centroid=tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist())),
+            confidence=contours.confidence[structure.label],
+        )
+    return measurements
+
+
+def inspect(
+    glands: Contours,
+    box: Box,
+    image: sitk.Image,
+    measurements: Mapping[str, Measurement],
+    *,
+    cut_by_region: bool = False,
+) -> list[Finding]:
+    """All findings of a result for the parotid glands, errors first.
+
+    Args:
+        glands: the labels in a box of the scan.
+        box: that box.
+        image: the scan in HU.
+        measurements: of `measure`.
+        cut_by_region: whether a contour touches the border of the widest region that was tried.
+    """
+    findings = []
+    for structure in PAROTIDS:
+        measurement = measurements.get(structure.key)
+        if measurement is None:
+            findings.append(
+                Finding("gland-missing", "error", f"The {structure.name.lower()} was not found.", structure.key)
+            )
+        else:
+            findings += _inspect_gland(structure, measurement, glands, box, image)
+    if len(measurements) == len(PAROTIDS):
+        findings += _inspect_pair(measurements)
+    if cut_by_region:
+        text = "A contour reaches the border of the region that was looked at: part of it may be missing."
+        findings.append(Finding("contour-cut-by-region", "warning", text))
+    return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _inspect_gland(
+    structure: Structure, measurement: Measurement, glands: Contours, box: Box, image: sitk.Image
+) -> list[Finding]:
+    name, key, point = f"The {structure.name.lower()}", structure.key, measurement.centroid
+    found = []
+    border = _border_point(glands.labels == structure.label, box, image)
+    if border is not None:
+        found.append(
+            Finding(
+                "gland-cut-by-scan", "warning", f"{name} reaches the end of the scan: part is missing.", key, border
+            )
+        )
+    low, high = VOLUME_ML
+    if not low <= measurement.volume_ml <= high:
+        text = f"{name} has an unusual volume of {measurement.volume_ml:.1f} mL (usual: {low:.0f} to {high:.0f} mL)."
+        found.append(Finding("volume-unusual", "warning", text, key, point))
+    low, high = MEAN_HU
+    if not low <= measurement.mean_hu <= high:
+        text = f"{name} has an unusual mean of {measurement.mean_hu:.0f} HU (usual: {low:.0f} to {high:.0f} HU)."
+        found.append(Finding("density-unusual", "warning", text, key, point))
+    if measurement.confidence < LEAST_CONFIDENCE:
+        text = f"{name} was drawn with low confidence (mean probability {measurement.confidence:.2f})."
+        found.append(Finding("confidence-low", "warning", text, key, point))
+    dropped = glands.dropped_ml[structure.label]
+    if dropped > LARGEST_DROPPED_SHARE * measurement.volume_ml:
+        text = f"{name} came in several pieces; {dropped:.1f} mL away from the main one were left out."
+        found.append(Finding("pieces-dropped", "warning", text, key, point))
+    return found
+
+
+def _inspect_pair(measurements: Mapping[str, Measurement]) -> list[Finding]:
+    right, left = measurements[RIGHT_PAROTID.key], measurements[LEFT_PAROTID.key]
+    found = []
+    if not plausible_pair(np.array(right.centroid), np.array(left.centroid)):
+        how = _implausibility(*(np.array(left.centroid) - np.array(right.centroid)).tolist())
+        found.append(Finding("sides-implausible", "error", f"The two glands lie implausibly: {how}."))
+    ratio = max(right.volume_ml, left.volume_ml) / min(right.volume_ml, left.volume_ml)
+    if ratio > LARGEST_VOLUME_RATIO:
+        volumes = f"{right.volume_ml:.1f} and {left.volume_ml:.1f} mL"
+        text = f"The glands differ in volume by a factor of {ratio:.1f} ({volumes})."
+        found.append(Finding("volumes-asymmetric", "warning", text))
+    return found
+
+
+def _implausibility(across: float, depth: float, height: float) -> str:
+    """What is wrong with the way from the right gland to the left one (x, y, z in mm)."""
+    if across < 0:
+        return "on the wrong sides"
+    if not SMALLEST_DISTANCE_MM <= across <= LARGEST_DISTANCE_MM:
+        return f"{across:.0f} mm apart (usual: {SMALLEST_DISTANCE_MM:.0f} to {LARGEST_DISTANCE_MM:.0f} mm)"
+    offset = max(abs(depth), abs(height))
+    return f"displaced by {offset:.0f} mm in height or depth (at most {LARGEST_OFFSET_MM:.0f} mm)"
+
+
+def _border_point(mask: np.ndarray, box: Box, image: sitk.Image) -> tuple[float, float, float] | None:
+    """Middle of the part of the mask that lies in an outermost plane of the scan, or None."""
+    for axis in range(3):
+        plane_axis = 2 - axis
+        planes = np.moveaxis(mask, plane_axis, 0)
+        for edge, outermost in (
+            (0, box.index[axis] == 0),
+            (-1, box.index[axis] + box.size[axis] == image.GetSize()[axis]),
+        ):
+            if outermost and planes[edge].any():
+                in_plane = list(np.argwhere(planes[edge]).mean(axis=0))
+                in_plane.insert(plane_axis, 0 if edge == 0 else mask.shape[plane_axis] - 1)
+                index = np.array(in_plane[::-1]) + np.array(box.index)
+                return tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
+    return None

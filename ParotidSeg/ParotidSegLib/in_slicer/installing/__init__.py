@@ -1,0 +1,1 @@
+"""What has to be installed before a run, and how that goes."""

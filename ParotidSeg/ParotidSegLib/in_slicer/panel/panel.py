@@ -1,0 +1,198 @@
+"""The behaviour of the panel: its sections, and what binds them to the parameter node and the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import qt
+import slicer
+import slicer.util
+from slicer.util import VTKObservationMixin
+
+from ...errors import ImageError
+from ...structures import Structure
+from ..scene import undo
+from ..scene.scene import GlandRow, gland_table
+from .correct_section import CorrectSection
+from .export_section import ExportSection
+from .model_choice import ModelChoice
+from .review_section import ReviewSection
+from .run_section import RunSection
+
+#: Measuring waits until nothing has changed for this long: a stroke of the brush changes a segment many times.
+MEASURE_AFTER_MS = 300
+_MOVED = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+_VOLUME_EVENTS = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, _MOVED, "ModifiedEvent")
+
+
+class ParotidSegPanel(VTKObservationMixin):
+    """What happens in the panel.
+
+    Args:
+        root: the widget of the .ui file.
+        logic: of the module.
+    """
+
+    def __init__(self, root: Any, logic: Any) -> None:
+        super().__init__()
+        self.logic = logic
+        self.root = root
+        self.ui = slicer.util.childWidgetVariables(root)
+        # A ParotidSegParameters, to which Slicer's decorator adds methods; None while the scene is closed.
+        self.parameters: Any = None
+        self._gui: int | None = None
+        self._watched: list[tuple[Any, Any, Any]] = []
+        self._measured_nodes: tuple[Any, Any] | None = None
+        root.setMRMLScene(slicer.mrmlScene)
+        self.models = ModelChoice(self.ui, self._choose_bundle)
+        self.run = RunSection(
+            self.ui,
+            logic,
+            self.models,
+            done=self._result_is_there,
+            changed=lambda: self.export.show(self.parameters),
+        )
+        self.review = ReviewSection(self.ui, logic)
+        self.correct = CorrectSection(self.ui, logic)
+        self.export = ExportSection(self.ui, logic, self.run)
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(MEASURE_AFTER_MS)
+        self._later.connect("timeout()", self.measure)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self._scene_starts_to_close)
+        self.addObserver(scene, scene.EndCloseEvent, self._scene_is_closed)
+        self.addObserver(scene, scene.EndImportEvent, self._scene_is_loaded)
+        self.attach()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self.attach()
+        self.correct.enter()
+
+    def exit(self) -> None:
+        """The module is left; a run goes on."""
+        self.correct.exit()
+
+    def cleanup(self) -> None:
+        """The module is unloaded."""
+        self.run.abandon()
+        self.exit()
+        self._detach()
+        self.correct.release()
+        self._later.stop()
+        self.removeObservers()
+
+    def attach(self) -> None:
+        """Bind the widgets to the parameter node of the scene, and choose what can be chosen without asking."""
+        self._detach()
+        self.parameters = self.logic.getParameterNode()
+        if self.parameters.inputVolume is None:
+            self.parameters.inputVolume = _first_volume()
+        self._gui = self.parameters.connectGui(self.ui)
+        self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+        self._measured_nodes = None
+        self.refresh()
+
+    def _detach(self) -> None:
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._gui)
+            self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+        self.parameters = None
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    def refresh(self, *_arguments: object) -> None:
+        """Bring everything to what the parameters say."""
+        if self.parameters is not None:
+            self.models.show(self.parameters)
+            self._watch(self.parameters.inputVolume, self.parameters.outputSegmentation)
+        self.run.show(self.parameters)
+        self.export.show(self.parameters)
+        if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
+            self._later.start()
+
+    def measure(self) -> None:
+        """Measure the glands, and show what follows from it."""
+        self._later.stop()
+        node, volume = self._measured_nodes = self._nodes()
+        structures = self.logic.structures(node) if node is not None else ()
+        self.review.show(node, _measured(node, volume, structures))
+        self.correct.show(node, volume)
+
+    def _nodes(self) -> tuple[Any, Any]:
+        """The segmentation and the CT that are chosen now."""
+        if self.parameters is None:
+            return None, None
+        return self.parameters.outputSegmentation, self.parameters.inputVolume
+
+    def _watch(self, volume: Any, segmentation: Any) -> None:
+        """Follow the changes of the nodes that are chosen now, and of no others."""
+        kinds = slicer.vtkSegmentation
+        wanted = [
+            *((volume, event, self._volume_changed) for event in _VOLUME_EVENTS if volume is not None),
+            *(
+                (segmentation, event, self._segments_changed)
+                for event in (kinds.SourceRepresentationModified, kinds.SegmentModified, _MOVED)
+                if segmentation is not None
+            ),
+        ]
+        for watched in [watched for watched in self._watched if watched not in wanted]:
+            self.removeObserver(*watched)
+        for watched in [watched for watched in wanted if watched not in self._watched]:
+            self.addObserver(*watched)
+        self._watched = wanted
+
+    def _volume_changed(self, *_arguments: object) -> None:
+        # A volume is in the scene before it has an image, and may be put under a transform later.
+        self.run.show(self.parameters)
+        self._later.start()
+
+    def _segments_changed(self, *_arguments: object) -> None:
+        self._later.start()
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def _choose_bundle(self, bundle: str) -> None:
+        if self.parameters is not None:
+            self.parameters.bundle = bundle
+
+    def _result_is_there(self, node: Any) -> None:
+        assert self.parameters is not None
+        self.parameters.outputSegmentation = node
+        self.measure()
+
+    def _scene_starts_to_close(self, *_arguments: object) -> None:
+        self.run.abandon()
+        self._watch(None, None)
+        self._detach()
+        self.correct.release()
+        self.run.show(None)
+
+    def _scene_is_closed(self, *_arguments: object) -> None:
+        undo.forget_gone()
+        self.attach()
+
+    def _scene_is_loaded(self, *_arguments: object) -> None:
+        self.attach()
+
+
+def _first_volume() -> Any:
+    """The first scan of the scene, or None; label maps are volumes too, and no scans."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((volume for volume in volumes if volume.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+
+
+def _measured(node: Any, volume: Any, structures: Sequence[Structure]) -> list[GlandRow]:
+    """The glands as they are drawn now; none where none was drawn, or where they cannot be measured in this volume."""
+    if node is None or volume is None or volume.GetImageData() is None:
+        return []
+    if not any(node.GetSegmentation().GetSegment(structure.key) for structure in structures):
+        return []
+    try:
+        return gland_table(node, volume, structures)
+    except ImageError:
+        return []

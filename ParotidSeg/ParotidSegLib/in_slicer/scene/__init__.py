@@ -1,0 +1,1 @@
+"""The scene: volumes, segmentations and what they remember. MRML, no Qt."""

@@ -1,0 +1,59 @@
+"""The automatic contours are kept with the segmentation node, so that a gland that was edited can be reset to them.
+
+They are an attribute of the node: a few kilobytes of text that are saved, loaded and copied with it, whichever way the
+scene is saved. They are voxels of the volume, so they stay right when both nodes are moved.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...structures import Structure
+from .voxels import box_of, index_to_ras, with_geometry
+
+ATTRIBUTE = "ParotidSeg.automatic"
+
+
+def keep(segmentation_node: Any, labels: np.ndarray, structures: Sequence[Structure]) -> None:
+    """Keep label values (z, y, x) of a volume's voxels as the automatic contours of these structures."""
+    box = box_of(labels > 0)
+    inside = labels[box].astype(np.uint8)
+    header = {
+        "shape": labels.shape,
+        "box": [(s.start, s.stop) for s in box],
+        "keys": {s.key: s.label for s in structures},
+    }
+    content = json.dumps(header).encode("utf-8") + b"\n" + np.ascontiguousarray(inside).tobytes()
+    segmentation_node.SetAttribute(ATTRIBUTE, base64.b64encode(zlib.compress(content, 9)).decode("ascii"))
+
+
+def kept(segmentation_node: Any, volume_node: Any, structures: Sequence[Structure]) -> sitk.Image | None:
+    """The automatic contours as a uint8 label map on the volume's voxels, in the volume's own space.
+
+    Returns:
+        The labels of these structures; None if none were kept, or those of another volume or of other structures.
+    """
+    text = segmentation_node.GetAttribute(ATTRIBUTE)
+    if not text or volume_node.GetImageData() is None:
+        return None
+    try:
+        line, _, voxels = zlib.decompress(base64.b64decode(text, validate=True)).partition(b"\n")
+        header = json.loads(line)
+        slices = tuple(slice(*bounds) for bounds in header["box"])
+        inside = np.frombuffer(voxels, np.uint8).reshape([s.stop - s.start for s in slices])
+        keys, shape = header["keys"], tuple(header["shape"])
+    except (ValueError, KeyError, TypeError, zlib.error):  # an attribute that someone else changed
+        return None
+    if shape != volume_node.GetImageData().GetDimensions()[::-1] or any(s.key not in keys for s in structures):
+        return None
+    array = np.zeros(shape, np.uint8)
+    for structure in structures:
+        array[slices][inside == keys[structure.key]] = structure.label
+    return with_geometry(array, index_to_ras(volume_node, world=False))

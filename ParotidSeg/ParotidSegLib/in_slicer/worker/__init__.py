@@ -1,0 +1,1 @@
+"""The child process that computes, watched: events, endings, time left. Neither Qt nor MRML."""

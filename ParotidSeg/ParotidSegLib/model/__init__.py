@@ -1,0 +1,1 @@
+"""A trained model and running it: bundles, engines, what a network takes and gives."""

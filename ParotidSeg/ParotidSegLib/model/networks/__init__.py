@@ -1,0 +1,63 @@
+"""The networks that a recipe or a bundle can name, and nothing else: a bundle never brings code of its own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ...errors import BundleError
+from .attention_unet import attention_unet
+from .plain_unet import plain_unet
+from .residual_unet import residual_unet
+from .transunet import transunet
+
+# TensorFlow reads this when it is loaded, which is after this module. By itself it takes oneDNN's convolutions only on
+# processors with instructions for neural networks; without them a training step took six times as long on AVX2.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+REGISTRY: dict[str, Callable] = {
+    "residual_unet": residual_unet,
+    "attention_unet": attention_unet,
+    "plain_unet": plain_unet,
+    "transunet": transunet,
+}
+
+
+def spatial_shape(tile: Sequence[int]) -> tuple[int, ...]:
+    """The space in which the network of a tile (z, y, x) works: the slice (y, x) alone if the tile is one slice."""
+    return tuple(tile[1:]) if len(tile) == 3 and tile[0] == 1 else tuple(tile)
+
+
+def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], precision: str = "float32"):
+    """Build a network from its registered name.
+
+    Args:
+        name: key of REGISTRY.
+        tile: input size in voxels, (z, y, x) or (y, x); (1, y, x) makes a two-dimensional network.
+        config: keyword arguments of the network's function.
+        precision: a Keras dtype policy, for this network alone: the global one stays as it was.
+
+    Returns:
+        An untrained keras.Model that gives logits.
+
+    Raises:
+        BundleError: the name is unknown or the configuration does not fit.
+    """
+    if name not in REGISTRY:
+        raise BundleError(f"The network '{name}' is unknown; this version knows {', '.join(sorted(REGISTRY))}.")
+    import keras
+
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(precision)
+        return REGISTRY[name](tile=spatial_shape(tile), **config)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        # Keras explains itself at length; its first sentence says what is wrong.
+        reason = re.split(r"\n|\.(?=\s|$)", str(error).strip())[0]
+        raise BundleError(f"The configuration of the network '{name}' does not fit: {reason}.") from error
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,216 @@
+"""Reading and writing images. What is read is checked: a whole file on a sound grid, and a CT in Hounsfield units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import ImageError, OutputError
+from ..files.atomic import atomic_path
+from ..files.file_names import check_name
+from .ct_checks import check_grid, check_image, check_kind, slabs
+from .dicom_series import INT16_RANGE, read_dicom_files, read_dicom_folder
+from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
+from .slice_geometry import check_frames
+
+__all__ = ["check_image", "read_image", "read_series", "write_image"]
+
+#: Formats that are one file each: a pair (.mhd and .raw) could not be renamed into place at once.
+WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
+#: More than four times the largest CT there is; a damaged header may claim anything.
+MOST_VOXELS = 2**30
+_MODALITY = "0008|0060"
+#: What ITK says of a file: its format, and the axes of an NRRD file after it has turned them.
+_FORMAT, _SPACE, _LPS = "ITK_InputFilterName", "NRRD_space", "left-posterior-superior"
+_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
+
+
+def read_image(
+    path: str | Path, *, series: str | None = None, modality: str = "CT", whole_head: bool = True
+) -> sitk.Image:
+    """Read an image, as a rule a head-and-neck CT, and check it with `check_image`.
+
+    Args:
+        path: a file that SimpleITK reads (NIfTI, NRRD, MHA, multi-frame DICOM), or a folder in which, or below which,
+            there are the files of a DICOM series. Without `whole_head` also one slice: DICOM, or PNG (pixels of 1 mm).
+        series: which series of the folder to take, if it holds several: its SeriesInstanceUID, or its number ("1")
+            in the list that the error gives.
+        modality: what it has to be, as `preprocessing.Input` has it.
+        whole_head: refuse what is too small to show a head, too.
+
+    Returns:
+        Three-dimensional scalar image, LPS, mm: int16 (values outside its range are clamped), or float32 if values
+        are fractional. It carries no metadata, so nothing of the patient can leak from it into a result.
+
+    Raises:
+        ImageError: nothing is there, it is no image, it is damaged, the series is not clear, or `check_image` objects.
+    """
+    path = Path(path).absolute()  # "." has no name to speak of
+    check_name(path)
+    with _quiet_itk():
+        if path.is_dir():
+            image = read_dicom_folder(path, series, modality)
+        elif series is not None:
+            raise ImageError(f"A series can only be chosen in a DICOM folder, and {path.name!r} is none: leave it out.")
+        else:
+            image = _read_file(path, modality, whole_head=whole_head)
+        check_image(image, modality, whole_head=whole_head)
+        return _compact(image)
+
+
+def read_series(files: Sequence[Path], *, modality: str = "CT", whole_head: bool = True) -> sitk.Image:
+    """Read a DICOM series of which the files are known, and check it as `read_image` does.
+
+    Args:
+        files: all files of one series, in any order; at least one.
+        modality, whole_head: as for `read_image`.
+
+    Returns:
+        As `read_image`.
+
+    Raises:
+        ImageError: the files are damaged, of several series, no regular grid, or `check_image` objects.
+    """
+    with _quiet_itk():
+        image = read_dicom_files(files, modality)
+        check_image(image, modality, whole_head=whole_head)
+        return _compact(image)
+
+
+def write_image(image: sitk.Image, path: str | Path) -> None:
+    """Write an image, whole or not at all, compressed where the format can be.
+
+    Args:
+        image: any image.
+        path: ends in .nii.gz, .nii, .nrrd or .mha; an existing file is replaced.
+
+    Raises:
+        OutputError: another ending, or the file cannot be written there (no permission, no space, no folder).
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(WRITABLE):
+        raise OutputError(f"{path.name!r} has no ending of an image format: choose one of {', '.join(WRITABLE)}.")
+    with atomic_path(path) as temporary, _quiet_itk():
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            if path.name.lower().endswith((".nii", ".nii.gz")):  # ITK does not notice that a disk is full
+                check_nifti_voxels(temporary, _opened(temporary))
+        except (RuntimeError, ImageError) as error:
+            raise OutputError(
+                f"{path} cannot be written: check that the folder allows it and that there is space left."
+            ) from error
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """Without ITK's warnings on the terminal."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
+    _check_there(path)
+    reader = _opened(path)
+    if reader.HasMetaDataKey(_MODALITY):
+        _check_dicom_file(path, reader, modality, whole_head=whole_head)
+    if is_nifti(reader):
+        check_nifti_header(path, reader)
+    _check_nrrd_space(path, reader)
+    size, dimension = reader.GetSize(), reader.GetDimension()
+    if any(length != 1 for length in size[3:]):
+        raise ImageError(
+            f"{path.name!r} has {dimension} dimensions ({' x '.join(map(str, size))}), so it is a time series or a "
+            "stack of images: give one three-dimensional CT."
+        )
+    is_slice = dimension == 2 and not whole_head
+    check_kind(3 if is_slice else min(dimension, 3), reader.GetNumberOfComponents(), reader.GetPixelIDValue(), modality)
+    if not is_slice:
+        direction = np.reshape(reader.GetDirection(), (dimension, -1))[:3, :3]
+        check_grid(size[:3], reader.GetSpacing()[:3], direction, whole_head=whole_head)
+    if math.prod(size) > MOST_VOXELS:
+        raise ImageError(
+            f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
+        )
+    if is_nifti(reader):
+        check_nifti_voxels(path, reader)
+    if dimension > 3:
+        reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
+    if reader.GetPixelIDValue() == sitk.sitkFloat64:
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise ImageError(f"{path.name!r} is damaged or cut short: copy or export it again.") from error
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    return sitk.JoinSeries(image) if is_slice else image
+
+
+def _check_there(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path.name!r} does not exist: check the path.") from error
+    except OSError as error:
+        raise ImageError(f"{path.name!r} cannot be opened ({error.strerror}): check that you may read it.") from error
+    if is_empty:
+        raise ImageError(f"{path.name!r} is an empty file: copy or export it again.")
+
+
+def _opened(path: Path) -> sitk.ImageFileReader:
+    """A reader that has read the header."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise ImageError(
+                f"The axes of {path.name!r} are not at right angles (sheared, as by a tilted gantry): resample it to a "
+                "grid with right angles, or convert it from DICOM again."
+            ) from error
+        raise ImageError(
+            f"{path.name!r} is no image in a format that can be read, or it is damaged: give a DICOM folder or a "
+            "NIfTI, NRRD or MetaImage file."
+        ) from error
+    return reader
+
+
+def _check_dicom_file(path: Path, reader: sitk.ImageFileReader, wanted: str, *, whole_head: bool) -> None:
+    modality = reader.GetMetaData(_MODALITY).strip()
+    if wanted not in (modality, "OT"):
+        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a {wanted}.")
+    if whole_head and math.prod(reader.GetSize()[2:]) == 1:
+        raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
+    if math.prod(reader.GetSize()[2:]) > 1:
+        check_frames(reader.GetSpacing())
+
+
+def _check_nrrd_space(path: Path, reader: sitk.ImageFileReader) -> None:
+    """Refuse an NRRD header that leaves left and right to a guess; ITK takes its axes for those of the patient."""
+    format_and_space = [reader.GetMetaData(key) if reader.HasMetaDataKey(key) else "" for key in (_FORMAT, _SPACE)]
+    if format_and_space[0] == "NrrdImageIO" and format_and_space[1] != _LPS:
+        raise ImageError(
+            f"{path.name!r} states no orientation (no 'space' of the patient in its header), so that left and right "
+            "cannot be told apart: convert it from DICOM again."
+        )
+
+
+def _compact(image: sitk.Image) -> sitk.Image:
+    """int16 if all values are whole, else float32; values must be finite."""
+    pixel_type = image.GetPixelIDValue()
+    if pixel_type == sitk.sitkInt16:
+        return image
+    if pixel_type in _FLOATS and not all(np.array_equal(slab, np.rint(slab)) for slab in slabs(image)):
+        return sitk.Cast(image, sitk.sitkFloat32)
+    return sitk.Clamp(image, sitk.sitkInt16, *INT16_RANGE)

@@ -1,0 +1,87 @@
+"""`parotidseg batch`: all scans of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OutputError, ParotidSegError
+
+if TYPE_CHECKING:
+    from .batch_scans import Scan
+
+LISTING = "--list"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the command; the caller adds the options that it shares with `segment`."""
+    batch = commands.add_parser(
+        "batch",
+        help="contour all scans of a folder",
+        description="Contour all scans in and below a folder, into numbered folders with a table of all results. The "
+        "same command goes on with a run that was ended, and takes in new scans.",
+    )
+    source = batch.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="holds image files or DICOM series, in any depth"
+    )
+    source.add_argument(
+        LISTING,
+        dest="listing",
+        type=Path,
+        metavar="FILE",
+        help='scans that lie elsewhere, as JSON: {"NAME": "image file", "NAME": ["file of a DICOM series", ...]}',
+    )
+    batch.add_argument(
+        "--output",
+        "-o",
+        required=True,
+        type=Path,
+        help="a folder: gets 001, 002 ..., results.csv (volumes and findings), and scans.json (which scan is which)",
+    )
+    batch.add_argument("--again", action="store_true", help="segment also what is done")
+    batch.set_defaults(run_command=_run)
+    return batch
+
+
+def hide_graphics_cards(arguments: argparse.Namespace) -> None:
+    """Obey --device cpu; must come before TensorFlow loads."""
+    if arguments.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def _find(arguments: argparse.Namespace, modality: str) -> list[Scan]:
+    from .batch_scans import find_scans, listed_scans
+
+    if arguments.listing:
+        return listed_scans(arguments.listing)
+    if arguments.output.resolve() == arguments.folder.resolve():
+        raise OutputError("The results cannot go into the folder of the scans itself: choose another --output.")
+    return find_scans(arguments.folder, modality=modality, leave_out=arguments.output)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ..model.bundle import load_bundle
+    from ..segmentation import open_model
+    from .batch import run_batch
+    from .console import reporter
+    from .one_scan import Options
+
+    show = reporter(arguments.progress)
+    hide_graphics_cards(arguments)
+    if arguments.output.suffix and not arguments.output.is_dir():
+        show.failure("--output must be a folder: name one without a suffix.")
+        return 2
+    try:
+        bundle = load_bundle(arguments.bundle)
+        show.progress("find", 0.0, "Looking for scans")
+        scans = _find(arguments, bundle.segmenter.preprocessing.inputs[0].modality)
+        show.progress("load", 0.0, "Loading the model")
+        model = open_model(bundle, engine=arguments.engine)
+        failed = run_batch(scans, arguments.output, model, Options.of(arguments), show, again=arguments.again)
+    except ParotidSegError as error:
+        show.failure(str(error))
+        return 1
+    return 1 if failed else 0
