@@ -2,7 +2,8 @@
 
     python Testing/update_cmake_lists.py
 
-Slicer ships exactly what these two lists name; `Testing/Python/project/test_packaging.py` fails when they differ from the tree.
+Slicer ships exactly what these two lists name; `Testing/Python/project/test_packaging.py` fails when they differ from
+the tree.
 """
 
 from __future__ import annotations

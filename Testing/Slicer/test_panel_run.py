@@ -368,7 +368,7 @@ def test_an_installation_can_be_cancelled(
 def test_typing_a_folder_measures_no_gland_again(panel: Any, with_ct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     panel.measure()
     measured: list[object] = []
-    monkeypatch.setattr("ParotidSegLib.in_slicer.panel._measured", lambda *nodes: measured.append(nodes) or [])
+    monkeypatch.setattr("ParotidSegLib.in_slicer.panel.panel._measured", lambda *nodes: measured.append(nodes) or [])
     panel.ui.exportFolderEdit.currentPath = "/somewhere"
     assert panel.parameters.exportFolder == "/somewhere"
     assert not panel._later.active

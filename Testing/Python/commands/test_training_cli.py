@@ -127,7 +127,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(capsys, monkeypatch, made_da
 TERMINATED = """
 import os, signal, sys, time
 from pathlib import Path
-from ParotidSegLib.atomic import atomic_path
+from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegTrainingLib.cli import main
 from ParotidSegTrainingLib.training import trainer
 from ParotidSegTrainingLib.training.run_folder import locked

@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from made_fields import IDENTITY, OBLIQUE, blob, centroid, grid_points, linear
 from orientations import all_orientations, image_of, voxel_centres
 
+from ParotidSegLib.geometry import sampling
 from ParotidSegLib.geometry.grids import Grid
 from ParotidSegLib.geometry.sampling import AIR_HU, sample, sample_back, sample_region, sample_whole, smooth_for
-from ParotidSegLib.geometry import sampling
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def test_a_second_run_does_only_what_is_left_and_what_is_new(results, archive, t
 
 @pytest.mark.engine
 def test_a_scan_or_an_option_that_changed_is_segmented_again(results, archive, tmp_path, monkeypatch):
-    import ParotidSegLib.batch as module
+    import ParotidSegLib.terminal.batch as module
 
     done: list[Path] = []
 

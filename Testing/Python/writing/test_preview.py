@@ -257,7 +257,7 @@ def test_matplotlib_loads_late_and_pyplot_never(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(Path(sys.modules["ParotidSegLib"].__path__[0]).parent)!r})
 import SimpleITK as sitk
-from ParotidSegLib.preview import draw_preview
+from ParotidSegLib.writing.preview import draw_preview
 assert not any(name.startswith("matplotlib") for name in sys.modules), "loaded on import"
 image = sitk.Image((8, 8, 8), sitk.sitkInt16)
 draw_preview(image, sitk.Image((8, 8, 8), sitk.sitkUInt8), {str(tmp_path / "preview.png")!r})
