@@ -14,11 +14,16 @@ from ...errors import ImageError
 from ...structures import Structure
 from ..scene import undo
 from ..scene.scene import GlandRow, gland_table
+from ..several import scans_of_scene
+from ..showing.views import LentViews
 from .correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
+from .review.appearance_row import AppearanceRow
+from .review.reviewed_marks import ReviewedMarks
 from .review_section import ReviewSection
 from .run_section import RunSection
+from .several_section import SeveralSection
 
 #: Measuring waits until nothing has changed for this long: a stroke of the brush changes a segment many times.
 MEASURE_AFTER_MS = 300
@@ -51,10 +56,13 @@ class ParotidSegPanel(VTKObservationMixin):
             logic,
             self.models,
             done=self._result_is_there,
-            changed=lambda: self.export.show(self.parameters),
+            changed=self._run_has_changed,
         )
+        self.several = SeveralSection(self.ui, logic, self.run, self.models, choose=self._choose_nodes)
         self.review = ReviewSection(self.ui, logic)
+        self.appearance, self.marks = AppearanceRow(self.ui), ReviewedMarks(self.ui)
         self.correct = CorrectSection(self.ui, logic)
+        self._views, self._is_shown = LentViews(), False
         self.export = ExportSection(self.ui, logic, self.run)
         self._later = qt.QTimer()
         self._later.setSingleShot(True)
@@ -70,11 +78,14 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def enter(self) -> None:
         """The module is shown."""
+        self._is_shown = True
         self.attach()
         self.correct.enter()
 
     def exit(self) -> None:
         """The module is left; a run goes on."""
+        self._is_shown = False
+        self._views.give_back()
         self.correct.exit()
 
     def cleanup(self) -> None:
@@ -84,6 +95,8 @@ class ParotidSegPanel(VTKObservationMixin):
         self._detach()
         self.correct.release()
         self._later.stop()
+        self.several.release()
+        self.appearance.show(None, ())
         self.removeObservers()
 
     def attach(self) -> None:
@@ -91,7 +104,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._detach()
         self.parameters = self.logic.getParameterNode()
         if self.parameters.inputVolume is None:
-            self.parameters.inputVolume = _first_volume()
+            self.parameters.inputVolume = next(iter(scans_of_scene()), None)
         self._gui = self.parameters.connectGui(self.ui)
         self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
         self._measured_nodes = None
@@ -110,7 +123,9 @@ class ParotidSegPanel(VTKObservationMixin):
         if self.parameters is not None:
             self.models.show(self.parameters)
             self._watch(self.parameters.inputVolume, self.parameters.outputSegmentation)
+        self._show_ct()
         self.run.show(self.parameters)
+        self.several.show(self.parameters)
         self.export.show(self.parameters)
         if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
             self._later.start()
@@ -120,8 +135,17 @@ class ParotidSegPanel(VTKObservationMixin):
         self._later.stop()
         node, volume = self._measured_nodes = self._nodes()
         structures = self.logic.structures(node) if node is not None else ()
-        self.review.show(node, _measured(node, volume, structures))
+        rows = _measured(node, volume, structures)
+        self.review.show(node, rows)
+        listed = [row.structure for row in rows]
+        self.appearance.show(node, listed)
+        self.marks.show(node, volume, listed)
         self.correct.show(node, volume)
+
+    def _show_ct(self) -> None:
+        """Let the slice views show the chosen CT, while the module is shown."""
+        if self._is_shown and self.parameters is not None:
+            self._views.show(self.parameters.inputVolume)
 
     def _nodes(self) -> tuple[Any, Any]:
         """The segmentation and the CT that are chosen now."""
@@ -148,6 +172,7 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def _volume_changed(self, *_arguments: object) -> None:
         # A volume is in the scene before it has an image, and may be put under a transform later.
+        self._show_ct()
         self.run.show(self.parameters)
         self._later.start()
 
@@ -165,25 +190,32 @@ class ParotidSegPanel(VTKObservationMixin):
         self.parameters.outputSegmentation = node
         self.measure()
 
+    def _run_has_changed(self) -> None:
+        self.several.show(self.parameters)
+        self.export.show(self.parameters)
+
+    def _choose_nodes(self, volume: Any, segmentation: Any) -> None:
+        assert self.parameters is not None
+        self.parameters.inputVolume, self.parameters.outputSegmentation = volume, segmentation
+        self.measure()
+
     def _scene_starts_to_close(self, *_arguments: object) -> None:
         self.run.abandon()
+        self._views.forget()
         self._watch(None, None)
         self._detach()
         self.correct.release()
+        self.appearance.show(None, ())
         self.run.show(None)
+        self.several.show(None)
 
     def _scene_is_closed(self, *_arguments: object) -> None:
         undo.forget_gone()
         self.attach()
 
     def _scene_is_loaded(self, *_arguments: object) -> None:
+        self._views.forget()  # the views are those of the loaded scene now
         self.attach()
-
-
-def _first_volume() -> Any:
-    """The first scan of the scene, or None; label maps are volumes too, and no scans."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((volume for volume in volumes if volume.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
 
 
 def _measured(node: Any, volume: Any, structures: Sequence[Structure]) -> list[GlandRow]:
