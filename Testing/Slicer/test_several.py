@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import qt
 import slicer
-from made_panel import MadeLogic, MadeRun, add_ct, make_panel, made_segmentation, run_event_loop_until
+from made_panel import MadeLogic, MadeRun, add_ct, made_segmentation, make_panel, run_event_loop_until
 
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.run import BUNDLE
@@ -206,9 +206,7 @@ def test_without_a_tick_the_button_says_so(panel: Any) -> None:
     assert panel.ui.severalButton.toolTip == "Tick the CTs to segment."
 
 
-def test_a_missing_engine_is_asked_for_once(
-    panel: Any, logic: LogicOfSeveral, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_engine_is_asked_for_once(panel: Any, logic: LogicOfSeveral, monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
     questions: list[str] = []

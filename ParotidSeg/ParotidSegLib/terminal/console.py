@@ -135,7 +135,8 @@ def table(result: Segmentation) -> str:
                 f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU"
                 f"{measurement.confidence:13.2f}"
             )
-    lines.append("Findings:" if result.findings else "Findings: none")
+    # Not "findings", which to a clinician are those of disease: the checks look at the contours alone.
+    lines.append("Remarks on the contours" + (":" if result.findings else ": none (they do not look for disease)"))
     for finding in result.findings:
         where = " at ({:.0f}, {:.0f}, {:.0f}) mm".format(*finding.point) if finding.point else ""
         lines.append(f"  {finding.severity}: {finding.message}{where and f' Look{where}.'}")

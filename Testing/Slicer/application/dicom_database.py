@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ import pydicom
 class DicomDatabase:
     """Patients, studies, series and instances of the files in some folders; indices are lists, as in CTK tuples."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.isOpen = True
         self._instances: dict[str, tuple[str, Any]] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="standin-database-")
-        self.databaseDirectory = self._folder.name
+        self.databaseDirectory = str(folder)
         #: For tests: what the windows that show the database were told; importing tells them nothing.
         self.shown_images = 0
 

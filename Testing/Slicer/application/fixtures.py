@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,12 @@ def place_in_study(slicer_app: Any) -> Callable[..., tuple[int, int]]:
 
 
 @pytest.fixture
-def dicom_database(slicer_app: Any) -> Iterator[Any]:
+def dicom_database(slicer_app: Any, tmp_path: Path) -> Iterator[Any]:
     """An open, empty `slicer.dicomDatabase`; `addFolder` fills it."""
     from .dicom_database import DicomDatabase, install_dicom_lib
 
     install_dicom_lib()
-    slicer_app.dicomDatabase = DicomDatabase()
+    slicer_app.dicomDatabase = DicomDatabase(tmp_path / "dicom-database")
     yield slicer_app.dicomDatabase
     del slicer_app.dicomDatabase
 

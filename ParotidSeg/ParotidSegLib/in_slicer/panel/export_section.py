@@ -135,7 +135,9 @@ class ExportSection:
         except ParotidSegError as error:
             self._tell(str(error), failed=True)
             return
-        text = _("The contours are in Slicer's DICOM database, in the study of their CT. The module DICOM sends them on.")
+        text = _(
+            "The contours are in Slicer's DICOM database, in the study of their CT. The module DICOM sends them on."
+        )
         self._watch(job, lambda: self._tell(text))
 
     def _watch(self, job: Any, then: Callable[[], None]) -> None:

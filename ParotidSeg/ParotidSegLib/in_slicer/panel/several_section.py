@@ -167,5 +167,6 @@ class SeveralSection(VTKObservationMixin):
         )
         self._ui.severalButton.enabled = not missing
         self._ui.severalButton.toolTip = missing or _(
-            "Segment the ticked CTs one after the other, each into a segmentation of its own. One that fails stops no other."
+            "Segment the ticked CTs one after the other, each into a segmentation of its own; one that fails stops no "
+            "other."
         )
