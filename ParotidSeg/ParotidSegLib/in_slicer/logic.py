@@ -19,7 +19,7 @@ from ..errors import BundleError, ImageError, WorkerError
 from ..model.bundle import load_bundle
 from ..structures import PAROTIDS, Structure
 from . import exports
-from .dicom_job import DicomJob
+from .dicom_job import DatabaseJob, DicomJob
 from .installing.engine_packages import DICOM, missing
 from .installing.installer import Plan, make_plan
 from .installing.preparation import Preparation, lacking_set
@@ -284,6 +284,18 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             segmentationNode,
             volumeNode,
             self.exportFiles(segmentationNode, folder, suffix=suffix)[0],
+            structures=self.structures(segmentationNode),
+            dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
+        )
+
+    def startDatabaseExport(
+        self, segmentationNode: Any, volumeNode: Any, *, suffix: str, dicom_folder: str | Path | None = None
+    ) -> DatabaseJob:
+        """Start to write RTSTRUCT or DICOM SEG into Slicer's DICOM database; whoever called polls and closes it."""
+        return DatabaseJob(
+            segmentationNode,
+            volumeNode,
+            suffix,
             structures=self.structures(segmentationNode),
             dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
         )

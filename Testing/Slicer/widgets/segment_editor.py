@@ -1,9 +1,9 @@
 """A stand-in for the embedded Segment Editor: its real parameter node and logic, behind simple buttons.
 
-It follows qMRMLSegmentEditorWidget of Slicer 5.12 in what a module meets: nothing is brought up to date while the scene
-closes, or once the parameter node is gone; choosing a segmentation selects its first segment and empties the label layer
-of the slice views; effects are remembered in the parameter node, and the last one for the space bar; the keyboard
-shortcuts belong to the main window; what the logic refuses is reported as an error, which fails the test.
+It follows qMRMLSegmentEditorWidget of Slicer 5.12 in what a module meets: nothing is brought up to date while the
+scene closes, or once the parameter node is gone; choosing a segmentation selects its first segment and empties the
+label layer of the slice views; effects are remembered in the parameter node, and the last one for the space bar; the
+keyboard shortcuts belong to the main window; what the logic refuses is reported as an error, which fails the test.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class CorrectSection:
     def release(self) -> None:
         """The scene is closed or another one is loaded: let its nodes go.
 
-        As in Slicer's own module, the segmentation goes and the editor's node stays in the widget, which tidies up by it.
+        As in Slicer's own module the segmentation goes, and the editor's node stays: the widget tidies up by it.
         """
         self._node = self._volume = None
         self._is_prepared = False
@@ -123,8 +123,8 @@ class CorrectSection:
             return
         self._is_prepared = True
         editor.setActiveEffect(None)  # a scene that was saved while somebody painted brings the tool back
-        # Painting a gland must not eat into the user's other segments. The node is there once and for all, and whenever a
-        # scene is closed Slicer resets it: then it would overwrite.
+        # Painting a gland must not eat into the user's other segments. The node outlives its scene, but whenever one is
+        # closed Slicer resets it: then it would overwrite.
         node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
         for name in ("Paint", "Erase") if not has_brush else ():
             effect = editor.effectByName(name)

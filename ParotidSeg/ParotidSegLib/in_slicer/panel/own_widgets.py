@@ -1,7 +1,7 @@
 """The panel's own widgets by name.
 
-`slicer.util.childWidgetVariables` collects what lies inside Slicer's widgets too, as the options of every effect that an
-extension adds to the Segment Editor: one of those with a name of ours would stand in our widget's place.
+`slicer.util.childWidgetVariables` collects what lies inside Slicer's widgets too, as the options of every effect that
+an extension adds to the Segment Editor: one of those with a name of ours would stand in our widget's place.
 """
 
 from __future__ import annotations

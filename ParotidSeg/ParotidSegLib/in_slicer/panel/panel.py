@@ -14,12 +14,17 @@ from ...errors import ImageError
 from ...structures import Structure
 from ..scene import undo
 from ..scene.scene import GlandRow, gland_table
+from ..several import scans_of_scene
+from ..showing.views import LentViews
 from .correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
 from .own_widgets import own_widgets, parameter_widgets
+from .review.appearance_row import AppearanceRow
+from .review.reviewed_marks import ReviewedMarks
 from .review_section import ReviewSection
 from .run_section import RunSection
+from .several_section import SeveralSection
 
 #: Measuring waits until nothing has changed for this long: a stroke of the brush changes a segment many times.
 MEASURE_AFTER_MS = 300
@@ -45,7 +50,7 @@ class ParotidSegPanel(VTKObservationMixin):
         # A ParotidSegParameters, to which Slicer's decorator adds methods; None while the scene is closed.
         self.parameters: Any = None
         self._gui = 0
-        self._entered = False
+        self._is_shown = False
         self._is_stale = True  # whether something has changed since the glands were measured
         self._watched: list[tuple[Any, Any, Any]] = []
         self._measured_nodes: tuple[Any, Any] | None = None
@@ -56,10 +61,13 @@ class ParotidSegPanel(VTKObservationMixin):
             logic,
             self.models,
             done=self._result_is_there,
-            changed=lambda: self.export.show(self.parameters),
+            changed=self._run_has_changed,
         )
+        self.several = SeveralSection(self.ui, logic, self.run, self.models, choose=self._choose_nodes)
         self.review = ReviewSection(self.ui, logic)
+        self.appearance, self.marks = AppearanceRow(self.ui), ReviewedMarks(self.ui)
         self.correct = CorrectSection(self.ui, logic)
+        self._views = LentViews()
         self.export = ExportSection(self.ui, logic, self.run)
         self._later = qt.QTimer()
         self._later.setSingleShot(True)
@@ -76,14 +84,15 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def enter(self) -> None:
         """The module is shown."""
-        self._entered = True
+        self._is_shown = True
         self.attach()
         self.correct.enter()
         self._measure_what_is_seen()
 
     def exit(self) -> None:
         """The module is left; a run goes on."""
-        self._entered = False
+        self._is_shown = False
+        self._views.give_back()
         self.correct.exit()
 
     def cleanup(self) -> None:
@@ -93,6 +102,8 @@ class ParotidSegPanel(VTKObservationMixin):
         self._detach()
         self.correct.cleanup()
         self._later.stop()
+        self.several.release()
+        self.appearance.show(None, ())
         self.removeObservers()
 
     def attach(self) -> None:
@@ -104,7 +115,7 @@ class ParotidSegPanel(VTKObservationMixin):
             self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
             self._measured_nodes = None
         if self.parameters.inputVolume is None:
-            self.parameters.inputVolume = _first_volume()
+            self.parameters.inputVolume = next(iter(scans_of_scene()), None)
         self.refresh()
 
     def _detach(self) -> None:
@@ -120,7 +131,9 @@ class ParotidSegPanel(VTKObservationMixin):
         if self.parameters is not None:
             self.models.show(self.parameters)
             self._watch(self.parameters.inputVolume, self.parameters.outputSegmentation)
+        self._show_ct()
         self.run.show(self.parameters)
+        self.several.show(self.parameters)
         self.export.show(self.parameters)
         if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
             self._measure_soon()
@@ -134,7 +147,11 @@ class ParotidSegPanel(VTKObservationMixin):
         if node is not None:
             undo.follow(node, structures)
         if not self.ui.reviewSection.collapsed:
-            self.review.show(node, _measured(node, volume, structures))
+            rows = _measured(node, volume, structures)
+            self.review.show(node, rows)
+            listed = [row.structure for row in rows]
+            self.appearance.show(node, listed)
+            self.marks.show(node, volume, listed)
         self.correct.show(node, volume)
 
     def _measure_soon(self, *_arguments: object) -> None:
@@ -144,13 +161,18 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def _measure_what_is_seen(self) -> None:
         """Measure what has changed, unless nobody sees it: then `enter` does."""
-        if self._entered and self._is_stale:
+        if self._is_shown and self._is_stale:
             self.measure()
 
     def _section_is_folded(self, folded: bool) -> None:
         if not folded:
             self._is_stale = True
             self._measure_what_is_seen()
+
+    def _show_ct(self) -> None:
+        """Let the slice views show the chosen CT, while the module is shown."""
+        if self._is_shown and self.parameters is not None:
+            self._views.show(self.parameters.inputVolume)
 
     def _nodes(self) -> tuple[Any, Any]:
         """The segmentation and the CT that are chosen now."""
@@ -177,6 +199,7 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def _volume_changed(self, *_arguments: object) -> None:
         # A volume is in the scene before it has an image, and may be put under a transform later.
+        self._show_ct()
         self.run.show(self.parameters)
         self._measure_soon()
 
@@ -192,12 +215,24 @@ class ParotidSegPanel(VTKObservationMixin):
         self._is_stale = True
         self._measure_what_is_seen()
 
+    def _run_has_changed(self) -> None:
+        self.several.show(self.parameters)
+        self.export.show(self.parameters)
+
+    def _choose_nodes(self, volume: Any, segmentation: Any) -> None:
+        assert self.parameters is not None
+        self.parameters.inputVolume, self.parameters.outputSegmentation = volume, segmentation
+        self._measure_what_is_seen()
+
     def _scene_starts_to_close(self, *_arguments: object) -> None:
         self.run.abandon()
+        self._views.forget()
         self._watch(None, None)
         self.correct.release()
         self._detach()
+        self.appearance.show(None, ())
         self.run.show(None)
+        self.several.show(None)
 
     def _scene_is_closed(self, *_arguments: object) -> None:
         undo.forget_gone()
@@ -206,13 +241,8 @@ class ParotidSegPanel(VTKObservationMixin):
     def _scene_is_loaded(self, *_arguments: object) -> None:
         self.correct.release()
         self._detach()
+        self._views.forget()  # the views are those of the loaded scene now
         self.attach()
-
-
-def _first_volume() -> Any:
-    """The first scan of the scene, or None; label maps are volumes too, and no scans."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((volume for volume in volumes if volume.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
 
 
 def _measured(node: Any, volume: Any, structures: Sequence[Structure]) -> list[GlandRow]:

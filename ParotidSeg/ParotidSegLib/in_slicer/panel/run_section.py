@@ -43,6 +43,7 @@ class RunSection:
         self._run: Any = None
         self._then: Callable[[], None] | None = None
         self._failed: Callable[[str], None] = self._tell
+        self._cancelled = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
@@ -155,11 +156,7 @@ class RunSection:
             run = self._logic.start(
                 parameters.inputVolume,
                 parameters.outputSegmentation,
-                bundle=parameters.bundle,
-                engine=parameters.engine.value,
-                device=parameters.device.value,
-                mirror=parameters.mirror,
-                uncertainty=parameters.uncertainty,
+                **run_options(parameters),
             )
         except ParotidSegError as error:
             self._tell(str(error))
@@ -191,20 +188,28 @@ class RunSection:
             self._end("", problem=text.format(reason=type(error).__name__))
             return
         for event in events:
+            if self._run is None:  # the scene was closed while the event came about
+                return
             if isinstance(event, Progress):
                 self._ui.progressBar.value = round(100 * event.fraction)
                 self._ui.statusLabel.text = _with_time_left(event)
             elif isinstance(event, LogLine):
                 self._ui.logText.appendPlainText(event.text)
             elif isinstance(event, Cancelled):
-                self._end(_("Cancelled. The scene is as it was."))
+                self._end(self._cancelled or _("Cancelled. The scene is as it was."))
             elif isinstance(event, Failure):
                 self._end("", problem=event.message)
             elif isinstance(event, Result):
                 self._finish()
 
     def watch(
-        self, job: Any, status: str, then: Callable[[], None], *, failed: Callable[[str], None] | None = None
+        self,
+        job: Any,
+        status: str,
+        then: Callable[[], None],
+        *,
+        failed: Callable[[str], None] | None = None,
+        cancelled: str = "",
     ) -> None:
         """Show another job with the bar and the button of a run.
 
@@ -213,8 +218,9 @@ class RunSection:
             status: what is shown until it tells something itself.
             then: called once it has succeeded.
             failed: called with the sentence of a failure, empty for a cancel; by default it is shown as that of a run.
+            cancelled: what is shown after a cancel; by default that the scene is as it was.
         """
-        self._then, self._failed = then, failed or self._tell
+        self._then, self._failed, self._cancelled = then, failed or self._tell, cancelled
         self._tell("")
         self._watch(job, status)
 
@@ -233,7 +239,7 @@ class RunSection:
 
     def _end(self, status: str, *, problem: str = "") -> None:
         self._timer.stop()
-        failed, self._failed, self._then = self._failed, self._tell, None
+        failed, self._failed, self._then, self._cancelled = self._failed, self._tell, None, ""
         run, self._run = self._run, None
         if run is not None:
             self._ui.logText.plainText = run.log
@@ -245,12 +251,27 @@ class RunSection:
         self.show(self._parameters)
         self._changed()
 
+    def tell(self, status: str) -> None:
+        """Say below the button what has become of the work."""
+        self._ui.statusLabel.text, self._ui.statusLabel.visible = status, bool(status)
+
     def _tell(self, problem: str) -> None:
         self._ui.messageLabel.text = problem
         self._ui.messageLabel.visible = bool(problem)
 
     def _copy_log(self) -> None:
         qt.QApplication.clipboard().setText(self._ui.logText.plainText)
+
+
+def run_options(parameters: ParotidSegParameters) -> dict[str, Any]:
+    """What the panel says about how to run, as arguments of the logic's `start`."""
+    return {
+        "bundle": parameters.bundle,
+        "engine": parameters.engine.value,
+        "device": parameters.device.value,
+        "mirror": parameters.mirror,
+        "uncertainty": parameters.uncertainty,
+    }
 
 
 def _with_time_left(event: Progress) -> str:

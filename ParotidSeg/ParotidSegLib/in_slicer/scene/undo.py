@@ -2,9 +2,9 @@
 
 What the module keeps with the node (report, automatic contours, model) goes back and forth with the segments.
 
-The Segment Editor keeps a history of its own, of the segments alone. While it edits a node it is asked to save the state
-too (`also_saved`), so that its Undo button knows of each run; and `follow` brings what is kept with the node in line with
-the segments that it has brought back.
+The Segment Editor keeps a history of its own, of the segments alone. While it edits a node it is asked to save the
+state too (`also_saved`), so that its Undo button knows of each run; and `follow` brings what is kept with the node in
+line with the segments that it has brought back.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def save_state(segmentation_node: Any) -> None:
 
 
 def follow(segmentation_node: Any, structures: Sequence[Structure]) -> None:
-    """Bring what is kept with a node in line with its segments, if another history has brought back those of another run."""
+    """Bring what is kept with a node in line with its segments, if another history brought another run's back."""
     history = _history(segmentation_node)
     if history is None:  # no run has changed this node since it was loaded
         return

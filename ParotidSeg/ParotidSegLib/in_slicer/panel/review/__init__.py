@@ -1,0 +1,1 @@
+"""What stands below the table of the review: how the glands are shown, and who has been reviewed."""
