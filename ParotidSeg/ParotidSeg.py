@@ -52,6 +52,8 @@ RELOADED = (
     "installing.preparation",
     "parameters",
     "logic",
+    "panel.styles",
+    "panel.own_widgets",
     "panel.model_choice",
     "panel.run_section",
     "panel.review.appearance_row",
@@ -111,17 +113,23 @@ class ParotidSegWidget(ScriptedLoadableModuleWidget):
         self.logic = ParotidSegLogic()
         self.panel = ParotidSegPanel(root, self.logic)
 
+    # There is no panel if setup() failed, which Slicer has told, and none after cleanup(), which may come twice.
+
     def enter(self):
         """The user opens the module."""
-        self.panel.enter()
+        if self.panel is not None:
+            self.panel.enter()
 
     def exit(self):
         """The user leaves the module."""
-        self.panel.exit()
+        if self.panel is not None:
+            self.panel.exit()
 
     def cleanup(self):
         """The module is unloaded, or the application ends."""
-        self.panel.cleanup()
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.cleanup()
 
     def onReload(self):
         """Developers: read the files behind the panel anew as well."""
@@ -182,5 +190,6 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
             slicer.util.loadVolume(str(RESOURCES / "SampleData" / "average_anatomy_ct.nii.gz"), {"show": False})
             self.assertTrue(button.enabled)
         finally:
-            widget.cleanup()
+            # As the module manager would at the end of the application, when this widget is long gone.
+            widget._onModuleAboutToBeUnloaded(widget.moduleName)
             widget.parent.deleteLater()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,7 +126,8 @@ class SegmentationRun:
                 self._take(events[-1])
             except ParotidSegError as error:
                 events[-1] = Failure(str(error))
-            except (RuntimeError, ValueError, OSError, StopIteration) as error:
+            except Exception as error:  # whatever it is, the run must end: who waits for it would wait for ever
+                logging.exception("The contours could not be put into the scene.")
                 text = _("The contours could not be put into the scene ({reason}): look at the log and try again.")
                 events[-1] = Failure(text.format(reason=str(error).strip().rstrip(".") or type(error).__name__))
         if events and isinstance(events[-1], Result | Failure):

@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 
 from ...errors import ParotidSegError
 from ..parameters import ParotidSegParameters
-from .run_section import PROBLEM_STYLE, RunSection
+from .run_section import RunSection
+from .styles import PROBLEM_STYLE
 
 
 class ExportSection:
@@ -147,7 +148,15 @@ class ExportSection:
         self._run.watch(job, status, then, failed=lambda problem: self._tell(problem, failed=True))
 
     def _tell_written(self, files: Sequence[Path]) -> None:
+        self._remember_folders()
         self._tell(_("Written: {files}").format(files=", ".join(str(file) for file in files)))
+
+    def _remember_folders(self) -> None:
+        """Offer the folders that served in the lists of their lines, in later sessions too."""
+        self._showing = True  # while a line rearranges its list it passes through other paths, and tells of them
+        self._ui.exportFolderEdit.addCurrentPathToHistory()
+        self._ui.dicomFolderEdit.addCurrentPathToHistory()
+        self._showing = False
 
     def _dicom_folder(self) -> Path | None:
         """The folder that the user named, else the one that Slicer's DICOM database knows."""

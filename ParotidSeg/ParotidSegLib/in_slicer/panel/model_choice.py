@@ -13,6 +13,7 @@ from ...errors import BundleError
 from ...model.bundle import Bundle, shipped_bundles
 from ..parameters import ParotidSegParameters
 from ..run import checked_bundle
+from .styles import PROBLEM_STYLE
 
 
 class ModelChoice:
@@ -54,7 +55,7 @@ class ModelChoice:
             widget.visible = own
         bundle, refusal = self.check(parameters.bundle)
         self._ui.modelLabel.text = refusal or (_describe(bundle) if bundle else "")
-        self._ui.modelLabel.styleSheet = "color: #c0392b" if refusal else ""
+        self._ui.modelLabel.styleSheet = PROBLEM_STYLE if refusal else ""
         self._showing = False
 
     def check(self, name_or_path: str) -> tuple[Bundle | None, str]:

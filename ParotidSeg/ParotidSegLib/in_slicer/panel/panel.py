@@ -19,6 +19,7 @@ from ..showing.views import LentViews
 from .correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
+from .own_widgets import own_widgets, parameter_widgets
 from .review.appearance_row import AppearanceRow
 from .review.reviewed_marks import ReviewedMarks
 from .review_section import ReviewSection
@@ -28,6 +29,8 @@ from .several_section import SeveralSection
 #: Measuring waits until nothing has changed for this long: a stroke of the brush changes a segment many times.
 MEASURE_AFTER_MS = 300
 _MOVED = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+#: Each says what no other one does: of a segment that is taken away only SegmentRemoved tells.
+_SEGMENT_EVENTS = ("SourceRepresentationModified", "SegmentModified", "SegmentAdded", "SegmentRemoved")
 _VOLUME_EVENTS = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, _MOVED, "ModifiedEvent")
 
 
@@ -43,10 +46,12 @@ class ParotidSegPanel(VTKObservationMixin):
         super().__init__()
         self.logic = logic
         self.root = root
-        self.ui = slicer.util.childWidgetVariables(root)
+        self.ui = own_widgets(root)
         # A ParotidSegParameters, to which Slicer's decorator adds methods; None while the scene is closed.
         self.parameters: Any = None
-        self._gui: int | None = None
+        self._gui = 0
+        self._is_shown = False
+        self._is_stale = True  # whether something has changed since the glands were measured
         self._watched: list[tuple[Any, Any, Any]] = []
         self._measured_nodes: tuple[Any, Any] | None = None
         root.setMRMLScene(slicer.mrmlScene)
@@ -62,12 +67,13 @@ class ParotidSegPanel(VTKObservationMixin):
         self.review = ReviewSection(self.ui, logic)
         self.appearance, self.marks = AppearanceRow(self.ui), ReviewedMarks(self.ui)
         self.correct = CorrectSection(self.ui, logic)
-        self._views, self._is_shown = LentViews(), False
+        self._views = LentViews()
         self.export = ExportSection(self.ui, logic, self.run)
         self._later = qt.QTimer()
         self._later.setSingleShot(True)
         self._later.setInterval(MEASURE_AFTER_MS)
-        self._later.connect("timeout()", self.measure)
+        self._later.connect("timeout()", self._measure_what_is_seen)
+        self.ui.reviewSection.connect("contentsCollapsed(bool)", self._section_is_folded)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._scene_starts_to_close)
         self.addObserver(scene, scene.EndCloseEvent, self._scene_is_closed)
@@ -81,6 +87,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._is_shown = True
         self.attach()
         self.correct.enter()
+        self._measure_what_is_seen()
 
     def exit(self) -> None:
         """The module is left; a run goes on."""
@@ -93,7 +100,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.run.abandon()
         self.exit()
         self._detach()
-        self.correct.release()
+        self.correct.cleanup()
         self._later.stop()
         self.several.release()
         self.appearance.show(None, ())
@@ -101,13 +108,14 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def attach(self) -> None:
         """Bind the widgets to the parameter node of the scene, and choose what can be chosen without asking."""
-        self._detach()
-        self.parameters = self.logic.getParameterNode()
+        if self.parameters is None:
+            self.parameters = self.logic.getParameterNode()
+            # Not connectGui: it gives no tag back with which the widgets could be let go.
+            self._gui = self.parameters.connectParametersToGui(parameter_widgets(self.ui))
+            self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+            self._measured_nodes = None
         if self.parameters.inputVolume is None:
             self.parameters.inputVolume = next(iter(scans_of_scene()), None)
-        self._gui = self.parameters.connectGui(self.ui)
-        self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
-        self._measured_nodes = None
         self.refresh()
 
     def _detach(self) -> None:
@@ -128,19 +136,38 @@ class ParotidSegPanel(VTKObservationMixin):
         self.several.show(self.parameters)
         self.export.show(self.parameters)
         if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
-            self._later.start()
+            self._measure_soon()
 
     def measure(self) -> None:
-        """Measure the glands, and show what follows from it."""
+        """Measure the glands, and show what follows from it in the sections that are open."""
         self._later.stop()
+        self._is_stale = False
         node, volume = self._measured_nodes = self._nodes()
         structures = self.logic.structures(node) if node is not None else ()
-        rows = _measured(node, volume, structures)
-        self.review.show(node, rows)
-        listed = [row.structure for row in rows]
-        self.appearance.show(node, listed)
-        self.marks.show(node, volume, listed)
+        if node is not None:
+            undo.follow(node, structures)
+        if not self.ui.reviewSection.collapsed:
+            rows = _measured(node, volume, structures)
+            self.review.show(node, rows)
+            listed = [row.structure for row in rows]
+            self.appearance.show(node, listed)
+            self.marks.show(node, volume, listed)
         self.correct.show(node, volume)
+
+    def _measure_soon(self, *_arguments: object) -> None:
+        """Measure once nothing has changed for a while."""
+        self._is_stale = True
+        self._later.start()
+
+    def _measure_what_is_seen(self) -> None:
+        """Measure what has changed, unless nobody sees it: then `enter` does."""
+        if self._is_shown and self._is_stale:
+            self.measure()
+
+    def _section_is_folded(self, folded: bool) -> None:
+        if not folded:
+            self._is_stale = True
+            self._measure_what_is_seen()
 
     def _show_ct(self) -> None:
         """Let the slice views show the chosen CT, while the module is shown."""
@@ -159,8 +186,8 @@ class ParotidSegPanel(VTKObservationMixin):
         wanted = [
             *((volume, event, self._volume_changed) for event in _VOLUME_EVENTS if volume is not None),
             *(
-                (segmentation, event, self._segments_changed)
-                for event in (kinds.SourceRepresentationModified, kinds.SegmentModified, _MOVED)
+                (segmentation, event, self._measure_soon)
+                for event in (*(getattr(kinds, name) for name in _SEGMENT_EVENTS), _MOVED)
                 if segmentation is not None
             ),
         ]
@@ -174,10 +201,7 @@ class ParotidSegPanel(VTKObservationMixin):
         # A volume is in the scene before it has an image, and may be put under a transform later.
         self._show_ct()
         self.run.show(self.parameters)
-        self._later.start()
-
-    def _segments_changed(self, *_arguments: object) -> None:
-        self._later.start()
+        self._measure_soon()
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
@@ -188,7 +212,8 @@ class ParotidSegPanel(VTKObservationMixin):
     def _result_is_there(self, node: Any) -> None:
         assert self.parameters is not None
         self.parameters.outputSegmentation = node
-        self.measure()
+        self._is_stale = True
+        self._measure_what_is_seen()
 
     def _run_has_changed(self) -> None:
         self.several.show(self.parameters)
@@ -197,14 +222,14 @@ class ParotidSegPanel(VTKObservationMixin):
     def _choose_nodes(self, volume: Any, segmentation: Any) -> None:
         assert self.parameters is not None
         self.parameters.inputVolume, self.parameters.outputSegmentation = volume, segmentation
-        self.measure()
+        self._measure_what_is_seen()
 
     def _scene_starts_to_close(self, *_arguments: object) -> None:
         self.run.abandon()
         self._views.forget()
         self._watch(None, None)
-        self._detach()
         self.correct.release()
+        self._detach()
         self.appearance.show(None, ())
         self.run.show(None)
         self.several.show(None)
@@ -214,6 +239,8 @@ class ParotidSegPanel(VTKObservationMixin):
         self.attach()
 
     def _scene_is_loaded(self, *_arguments: object) -> None:
+        self.correct.release()
+        self._detach()
         self._views.forget()  # the views are those of the loaded scene now
         self.attach()
 

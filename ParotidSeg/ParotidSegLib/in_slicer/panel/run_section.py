@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ctk
@@ -15,10 +17,9 @@ from ..parameters import ParotidSegParameters
 from ..scene.scene import check_takes_voxels, is_in_scene
 from ..worker.events import Cancelled, Failure, LogLine, Progress, Result
 from .model_choice import ModelChoice
+from .styles import PROBLEM_STYLE
 
 POLL_MS = 100
-#: Legible on a light and on a dark theme.
-PROBLEM_STYLE = "background: #fdecea; color: #7b1a12; border: 1px solid #c0392b; border-radius: 3px; padding: 5px"
 
 
 class RunSection:
@@ -47,7 +48,9 @@ class RunSection:
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
         ui.wheelsFolderEdit.filters = ctk.ctkPathLineEdit.Dirs
-        ui.wheelsFolderEdit.settingKey = "ParotidSeg/Wheels"
+        ui.wheelsFolderEdit.settingKey = "ParotidSeg/Wheels"  # brings the last folder back, which may be gone
+        if self.wheels and not Path(self.wheels).is_dir():
+            ui.wheelsFolderEdit.currentPath = ""
         ui.progressBar.setRange(0, 100)
         ui.progressBar.visible = False
         ui.messageLabel.visible = ui.statusLabel.visible = False
@@ -124,8 +127,14 @@ class RunSection:
             then()
             return
         text = _("{question}\n\n{what}\n\nInstall it now?").format(question=question, what=plan.what)
-        if slicer.util.confirmOkCancelDisplay(text, _("ParotidSeg")):
-            self.watch(self._logic.prepare(plan), _("Checking this computer …"), then)
+        if not slicer.util.confirmOkCancelDisplay(text, _("ParotidSeg")):
+            return
+
+        def installed() -> None:
+            self._ui.wheelsFolderEdit.addCurrentPathToHistory()
+            then()
+
+        self.watch(self._logic.prepare(plan), _("Checking this computer …"), installed)
 
     def _prepare(self) -> None:
         """Install what is lacking first; then start."""
@@ -171,7 +180,14 @@ class RunSection:
     def _poll(self) -> None:
         if self._run is None:
             return
-        for event in self._run.poll():
+        try:
+            events = self._run.poll()
+        except Exception as error:  # whatever it is, the run must end: else the panel would wait for ever
+            logging.exception("A job of ParotidSeg ended with an error that nobody foresaw.")
+            text = _("Something went wrong that nobody foresaw ({reason}): look at Slicer's log and try again.")
+            self._end("", problem=text.format(reason=type(error).__name__))
+            return
+        for event in events:
             if self._run is None:  # the scene was closed while the event came about
                 return
             if isinstance(event, Progress):

@@ -6,6 +6,7 @@ that was written for it; label maps that go out (for files and DICOM) lie in the
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +108,7 @@ def put_segments(
         segmentation_node: a new one, or one that a person chose.
         labels: label map on the volume's voxels as they lie in the world: an image, or a file (also .seg.nrrd).
         volume_node: the volume that was segmented.
-        save_for_undo: saves the former segments; by default `undo.save_state`. Give the Segment Editor's own where it
-            edits this node.
+        save_for_undo: saves the former segments; by default `undo.save_state`.
         is_automatic: whether these contours are what `reset_glands` goes back to.
 
     Raises:
@@ -120,6 +120,8 @@ def put_segments(
     check_takes_voxels(segmentation_node, volume_node)
     (save_for_undo or (lambda: undo.save_state(segmentation_node)))()
     array = sitk.GetArrayViewFromImage(image)
+    if is_automatic:
+        segmentation_node.SetAttribute(undo.RUN, uuid.uuid4().hex)
     _write(segmentation_node, array, volume_node, structures)
     if is_automatic:
         automatic.keep(segmentation_node, array, structures)
@@ -162,6 +164,7 @@ def _write(segmentation_node: Any, labels: np.ndarray, volume_node: Any, structu
                 segmentation.AddEmptySegment(structure.key, structure.name)
             _give_array_of_its_own(segmentation, structure.key)
             describe(segmentation.GetSegment(structure.key), structure)
+            segmentation.GetSegment(structure.key).SetTag(undo.RUN, segmentation_node.GetAttribute(undo.RUN) or "")
             mask = labels == structure.label
             if mask.any():
                 slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
