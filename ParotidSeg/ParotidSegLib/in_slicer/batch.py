@@ -4,7 +4,6 @@ database as a further source of scans.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import subprocess
 import tempfile
@@ -19,8 +18,8 @@ from ..terminal.batch_command import LISTING
 from ..writing.export import write_json
 from .installing.engine_packages import DICOM, python_path
 from .run import worker_python
-from .worker.job import child_environment
-from .worker.process_tree import kill_tree
+from .worker.job import child_environment, module_command
+from .worker.process_tree import kill_tree, wait_for_tree
 
 _DATABASE = "--dicom-database"
 _MODALITY = "0008,0060"
@@ -61,17 +60,19 @@ def _run(words: Sequence[str], packages: Sequence[str], folder: Path) -> int:
     """Run the command line in PythonSlicer, with the packages that the module has installed for it."""
     mark = secrets.token_hex(16)
     process = subprocess.Popen(
-        [str(worker_python()), "-m", "ParotidSegLib", *words],
+        module_command(worker_python(), "ParotidSegLib", *words),
         env=child_environment(folder, python_path=python_path(*packages), mark=mark),
         stdin=subprocess.DEVNULL,
     )
     try:
         return process.wait()
+    except BaseException:
+        # An interruption from the keyboard reaches the whole family, and ends a launcher at once: the worker below it
+        # may tidy up.
+        wait_for_tree(process, mark, _GRACE_SECONDS)
+        raise
     finally:
-        # An interruption from the keyboard reaches the whole family: it may tidy up, but nothing of it stays.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-        kill_tree(process, mark)
+        kill_tree(process, mark)  # nothing of it stays
 
 
 def database_series(modality: str) -> dict[str, list[str]]:

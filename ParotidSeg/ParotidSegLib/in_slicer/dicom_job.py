@@ -20,7 +20,7 @@ from .installing.engine_packages import DICOM, missing, python_path
 from .run import BUNDLE, worker_python
 from .scene.scene import dicom_files, gland_labels, is_edited
 from .worker.events import Cancelled, Event, Failure, Progress, Result
-from .worker.job import WorkerJob
+from .worker.job import WorkerJob, module_command
 
 STALL_SECONDS = 300.0
 #: The command line begins the sentence of a failure with its own name.
@@ -76,7 +76,7 @@ class DicomJob:
             source = (
                 Path(dicom_folder) if dicom_folder is not None else _gathered(dicom_files(volume), folder / "dicom")
             )
-            words = [str(worker_python()), "-m", "ParotidSegLib", "export", str(handed), "--output", str(target)]
+            words = module_command(worker_python(), "ParotidSegLib", "export", handed, "--output", target)
             words += ["--dicom", str(source.absolute())]
             if is_edited(segmentation, volume, structures):
                 words.append("--edited")
