@@ -4,6 +4,7 @@ database as a further source of scans.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from .worker.job import child_environment, module_command
 from .worker.process_tree import kill_tree, wait_for_tree
 
 _DATABASE = "--dicom-database"
+#: Slicer takes --help for itself, wherever it stands, and shows its own.
+_LIST_OPTIONS = "--options"
 _MODALITY = "0008,0060"
 #: How long a batch that was interrupted may put its files in order.
 _GRACE_SECONDS = 10.0
@@ -31,12 +34,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run a batch and wait for it; what it prints goes to the terminal that Slicer was started from.
 
     Args:
-        arguments: those of `parotidseg batch`; --dicom-database may stand in place of the folder.
+        arguments: those of `parotidseg batch`; --dicom-database may stand in place of the folder, and --options alone
+            lists them all.
 
     Returns:
         The exit code: 0 all done, 1 some failed, 2 wrong use.
     """
     words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    if not words or _LIST_OPTIONS in words:
+        _list_options()
+        return 0 if words else 2
     with tempfile.TemporaryDirectory(prefix="parotidseg-") as folder:
         listing = Path(folder) / "series.json"
         from_database = _DATABASE in words
@@ -54,6 +61,12 @@ def main(arguments: Sequence[str]) -> int:
             return 1
         packages = [parsed.engine, *([DICOM.name] if parsed.dicom else [])]
         return _run(["batch", *words], packages, Path(folder))
+
+
+def _list_options() -> None:
+    with contextlib.suppress(SystemExit):  # argparse ends after its help
+        cli.parser().parse_args(["batch", "--help"])
+    print(f"\n{_DATABASE} in place of FOLDER takes all series of Slicer's DICOM database.", flush=True)
 
 
 def _run(words: Sequence[str], packages: Sequence[str], folder: Path) -> int:

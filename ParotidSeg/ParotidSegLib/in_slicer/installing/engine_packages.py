@@ -56,8 +56,8 @@ OPENVINO = PackageSet(
     "segments, small and fast",
     ("numpy", "openvino", "matplotlib"),
     ("openvino", "matplotlib"),
-    76,
-    257,
+    101,
+    357,
 )
 TENSORFLOW = PackageSet(
     "keras",
