@@ -89,7 +89,7 @@ def main() -> None:
     widgets.install()
     photographer = Photographer(SCREENSHOTS)
     ct = sitk.ReadImage(str(SAMPLES / "average_anatomy_ct.nii.gz"))
-    labels = sitk.ReadImage(str(SAMPLES / "average_anatomy_parotids.nii.gz"))
+    labels = sitk.ReadImage(str(SAMPLES / "average_anatomy_parotids.seg.nrrd"))
 
     photographer.open()
     photographer.grab("empty")

@@ -22,7 +22,7 @@ from .run import BUNDLE, worker_python
 from .scene.hierarchy import add_to_database, open_database
 from .scene.scene import dicom_files, gland_labels, is_edited
 from .worker.events import Cancelled, Event, Failure, Progress, Result
-from .worker.job import WorkerJob
+from .worker.job import WorkerJob, module_command
 
 STALL_SECONDS = 300.0
 #: The command line begins the sentence of a failure with its own name.
@@ -78,7 +78,7 @@ class DicomJob:
             source = (
                 Path(dicom_folder) if dicom_folder is not None else _gathered(dicom_files(volume), folder / "dicom")
             )
-            words = [str(worker_python()), "-m", "ParotidSegLib", "export", str(handed), "--output", str(target)]
+            words = module_command(worker_python(), "ParotidSegLib", "export", handed, "--output", target)
             words += ["--dicom", str(source.absolute())]
             if is_edited(segmentation, volume, structures):
                 words.append("--edited")

@@ -184,8 +184,6 @@ class DicomReference:
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": SOFTWARE,
             "software_versions": __version__,
-            # Set when it is written: highdicom refuses character sets that are spelled wrongly.
-            "specific_character_set": None,
         }
 
     def write(self, dataset: Any, path: Path) -> None:
@@ -195,6 +193,7 @@ class DicomReference:
             OutputError: the file cannot be written there.
         """
         with lenient(), atomic_path(path) as temporary:
+            # Here and not among highdicom's arguments: 0.27 has none for it, and 0.28 refuses a set that is misspelt.
             if "SpecificCharacterSet" in self.headers[0]:
                 dataset.SpecificCharacterSet = self.headers[0].SpecificCharacterSet
             dataset.save_as(temporary, enforce_file_format=True)

@@ -9,14 +9,18 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+import zipfile
 from collections import namedtuple
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
 from made_wheels import keep_packages_in, write_wheel
+from stand_in_launcher import write_launcher
 
 from ParotidSegLib.in_slicer.installing import engine_packages, install_checks, install_failures
 from ParotidSegLib.in_slicer.installing.engine_packages import (
+    CONTOURPY,
     DICOM,
     OPENVINO,
     TENSORFLOW,
@@ -26,7 +30,7 @@ from ParotidSegLib.in_slicer.installing.engine_packages import (
 )
 from ParotidSegLib.in_slicer.installing.installer import Installation, Plan, check, make_plan, remove
 from ParotidSegLib.in_slicer.worker.events import Cancelled, Failure, LogLine, Progress, Result
-from ParotidSegLib.in_slicer.worker.job import WorkerJob
+from ParotidSegLib.in_slicer.worker.job import WorkerJob, module_command
 
 FREE = namedtuple("FREE", "total used free")
 
@@ -42,6 +46,7 @@ def wheels(tmp_path) -> Path:
     folder = tmp_path / "wheels of the hospital"
     write_wheel(folder, "openvino", "2026.3.0", code="NAME = 'tiny'\n", needs=["numpy<3"])
     write_wheel(folder, "numpy", "2.4.0")
+    write_wheel(folder, "matplotlib", "3.11.0")
     return folder
 
 
@@ -78,8 +83,11 @@ def test_an_engine_is_installed_from_a_folder_and_only_the_worker_sees_it(own_ro
     assert python_path("openvino") == [folder_of("openvino")] == python_path("auto")
     assert folder_of("openvino").is_relative_to(own_root)
     assert nothing_left(own_root)
-    script = "import openvino, numpy\nprint(openvino.NAME, openvino.__file__)"
-    with WorkerJob([sys.executable, "-c", script], python_path=python_path("openvino"), needs_result=False) as job:
+    tells = own_root.parent / "tells"
+    tells.mkdir()
+    (tells / "tells.py").write_text("import openvino, numpy\nprint(openvino.NAME, openvino.__file__)")
+    command = module_command(sys.executable, "tells")
+    with WorkerJob(command, python_path=[*python_path("openvino"), tells], needs_result=False) as job:
         job.start()
         assert job.wait(30)
         assert f"tiny {folder_of('openvino')}" in str(job._log)
@@ -92,6 +100,7 @@ def test_what_was_installed_before_stays_if_the_new_one_fails_and_goes_if_it_doe
     assert installed(make_plan("openvino", wheels=wheels))[0].failure is None
     empty = wheels.parent / "other"
     write_wheel(empty, "numpy", "2.4.0")
+    write_wheel(empty, "matplotlib", "3.11.0")
     installation, events = installed(make_plan("openvino", wheels=empty))
     assert "no package 'openvino'" in installation.failure
     assert isinstance(events[-1], Failure)
@@ -173,7 +182,7 @@ def test_a_plan_says_what_and_how_large_and_that_slicer_stays_as_it_is(tmp_path)
 
 
 def test_the_requirements_are_those_of_the_file_that_apply_here():
-    assert make_plan("openvino").requirements == ("numpy<3,>=1.26", "openvino<2027,>=2025.4")
+    assert make_plan("openvino").requirements == ("numpy<3,>=1.26", "openvino<2027,>=2025.4", "matplotlib<4,>=3.10")
     names = {re.split("[<>=]", line)[0] for line in make_plan("keras").requirements}
     assert {"numpy", "keras", "h5py", "matplotlib"} < names
     assert names & {"tensorflow", "tensorflow-cpu"}
@@ -197,24 +206,106 @@ def test_every_module_of_a_set_has_a_line_in_the_requirements_file():
 # --- what is there ---------------------------------------------------------------------------------------------------
 
 
-def test_a_set_that_is_half_there_or_outside_the_bounds_counts_as_missing():
+def test_a_set_that_is_half_there_or_outside_the_bounds_counts_as_missing(monkeypatch):
+    monkeypatch.setattr(engine_packages.sys, "path", [])
     folder = folder_of("openvino")
     folder.mkdir(parents=True)
+    assert missing("openvino") == ["openvino", "matplotlib"]
+    (folder / "matplotlib").mkdir()
     assert missing("openvino") == ["openvino"]
     (folder / "openvino").mkdir()
     assert missing("openvino") == []
-    metadata = folder / "openvino-2020.1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2020.1\n")
+    write_metadata(folder, "openvino", "2020.1")
     assert missing("openvino") == ["openvino"]
 
 
-def test_auto_is_there_if_any_engine_is(monkeypatch):
-    there = set()
-    monkeypatch.setattr(engine_packages.importlib.util, "find_spec", lambda name: name in there or None)
-    monkeypatch.setattr(engine_packages.importlib.metadata, "distributions", lambda **_: ())
-    assert missing("auto") == ["openvino"]
-    there |= set(TENSORFLOW.modules)
+def write_metadata(folder: Path, name: str, version: str) -> None:
+    metadata = folder / f"{name}-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def packages_in(folder: Path, **versions: str) -> Path:
+    """A folder with these packages, as an application brings them."""
+    for name, version in versions.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+        write_metadata(folder, name, version)
+    return folder
+
+
+def test_a_set_counts_in_the_version_that_comes_first_in_the_worker(monkeypatch, tmp_path):
+    slicers = packages_in(tmp_path / "slicer", openvino="2020.1", matplotlib="3.11.0")
+    monkeypatch.setattr(engine_packages.sys, "path", [str(slicers)])
+    assert missing("openvino") == ["openvino"], "outside the bounds"
+    packages_in(folder_of("openvino"), openvino="2026.3.0")
+    assert missing("openvino") == [], "one is in the set, the other among Slicer's"
+
+
+def test_of_the_dicom_set_only_what_slicer_lacks_is_installed(monkeypatch, tmp_path):
+    slicers = packages_in(tmp_path / "slicer", numpy="2.4.6", pydicom="3.0.2", highdicom="0.27.0")
+    monkeypatch.setattr(engine_packages.sys, "path", [str(slicers)])
+    assert missing("dicom") == ["contourpy"]
+    plan = make_plan("dicom")
+    assert plan.requirements == ("contourpy<2,>=1.2",)
+    assert (plan.target, plan.packages.title) == (folder_of("dicom"), "contourpy")
+    assert "--no-deps" in Installation(plan, sys.executable)._fetching.command
+    packages_in(folder_of("dicom"), contourpy="1.3.3")
+    assert missing("dicom") == []
+    monkeypatch.setattr(engine_packages.sys, "path", [str(packages_in(tmp_path / "old", highdicom="0.25.0"))])
+    assert make_plan("dicom").packages is DICOM
+    assert "--no-deps" not in Installation(make_plan("dicom"), sys.executable)._fetching.command
+
+
+# --- below Slicer's launcher -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def launcher(tmp_path) -> Path:
+    """A PythonSlicer that puts an OpenVINO of its own before all that PYTHONPATH says."""
+    write_wheel(tmp_path / "theirs", "openvino", "2020.1", code="raise ImportError('the old one')\n")
+    with zipfile.ZipFile(next((tmp_path / "theirs").glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "extensions")
+    return write_launcher(tmp_path / "Slicer" / "bin" / "PythonSlicer", folders=[tmp_path / "extensions"])
+
+
+def test_what_was_fetched_is_tried_before_what_slicer_has(wheels, launcher):
+    installation = Installation(make_plan("openvino", wheels=wheels), launcher)
+    installation.start()
+    assert installation.wait(), installation.log
+    assert re.search(r"^openvino 2026\.3\.0 in .*packages$", installation.log, re.MULTILINE)
+    assert missing("openvino") == []
+
+
+def test_versions_that_python_took_from_elsewhere_are_not_put_in_place(wheels, launcher, tmp_path):
+    for name in ("pydicom", "highdicom", "contourpy"):
+        write_wheel(wheels, name, "3.0.2" if name == "pydicom" else "1.3.3")
+    for path in packages_in(tmp_path / "slicer", pydicom="3.0.2", highdicom="0.26.0").iterdir():
+        shutil.move(path, tmp_path / "extensions")
+    plan = Plan(CONTOURPY, ("contourpy",), folder_of("dicom"), wheels)
+    installation = Installation(plan, launcher)
+    installation.start()
+    assert not installation.wait()
+    assert "another version of it comes first" in installation.failure, installation.log
+    assert "outside the bounds of: highdicom" in installation.log
+    assert not folder_of("dicom").exists()
+
+
+def test_a_pip_that_is_killed_below_the_launcher_is_told_so(wheels, tmp_path):
+    killed = tmp_path / "python"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o700)
+    installation = Installation(make_plan("openvino", wheels=wheels), write_launcher(tmp_path / "P", python=killed))
+    installation.start()
+    assert not installation.wait()
+    assert "memory" in installation.failure
+
+
+def test_auto_is_there_if_any_engine_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(engine_packages.sys, "path", [str(tmp_path / "slicer")])
+    assert missing("auto") == ["openvino", "matplotlib"]
+    packages_in(tmp_path / "slicer", tensorflow="2.21.0", keras="3.15.0", h5py="3.16.0", matplotlib="3.11.0")
+    PathFinder.invalidate_caches()
     assert missing("auto") == []
     assert missing("openvino") == ["openvino"]
     assert missing("dicom") == list(DICOM.modules)
