@@ -60,7 +60,7 @@ RELOADED = (
     "panel.run_section",
     "panel.review.appearance_row",
     "panel.review.reviewed_marks",
-    "panel.review_section",
+    "panel.review.review_section",
     "panel.several_section",
     "panel.correct_section",
     "panel.export_section",

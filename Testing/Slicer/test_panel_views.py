@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import slicer
-from made_panel import MadeLogic, add_ct, make_panel
+from made_panel import UI, MadeLogic, add_ct
+
+from ParotidSegLib.in_slicer.panel.panel import ParotidSegPanel
 
 
 @pytest.fixture
@@ -16,7 +18,7 @@ def panel(slicer_app: Any, slice_views: list[Any]) -> Iterator[Any]:
     ct, mine = add_ct("CT"), add_ct("Mine")
     for logic in slice_views:
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(mine.GetID())
-    made = make_panel(MadeLogic())
+    made = ParotidSegPanel(slicer.util.loadUI(str(UI)), MadeLogic())
     assert made.parameters.inputVolume is ct
     yield made
     made.cleanup()

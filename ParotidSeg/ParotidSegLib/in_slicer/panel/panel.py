@@ -21,8 +21,8 @@ from .export_section import ExportSection
 from .model_choice import ModelChoice
 from .own_widgets import own_widgets, parameter_widgets
 from .review.appearance_row import AppearanceRow
+from .review.review_section import ReviewSection
 from .review.reviewed_marks import ReviewedMarks
-from .review_section import ReviewSection
 from .run_section import RunSection
 from .several_section import SeveralSection
 

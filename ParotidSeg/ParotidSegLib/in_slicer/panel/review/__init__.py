@@ -1,1 +1,1 @@
-"""What stands below the table of the review: how the glands are shown, and who has been reviewed."""
+"""The review: the table of the glands, how they are shown, and which of them a person has reviewed."""

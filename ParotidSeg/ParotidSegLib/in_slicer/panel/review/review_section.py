@@ -9,9 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..scene import scene
-from ..scene.results import ShownFinding, findings_of, provenance_of, report_of
-from .review.appearance_row import EYE_COLUMN
+from ...scene import scene
+from ...scene.results import ShownFinding, findings_of, provenance_of, report_of
+from .appearance_row import EYE_COLUMN
 
 ROW_HEIGHT = 26
 #: Two lines of text: the width, and so the wrapping, is not known yet when the list is filled.
