@@ -23,7 +23,7 @@ from application.start import start
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
 SAMPLES = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData"
-WIDTH, SCALE = 420, 1.5
+WIDTH, SCALE = 400, 1.5
 
 
 class Photographer:

@@ -44,10 +44,10 @@ def draw(node: Any, key: str, ct: Any, z: int, width: int = 3) -> None:
 
 
 def eye(panel: Any, row: int) -> tuple[str, Any]:
-    """What an eye says, and the colour in its middle."""
+    """What an eye says, and its colour left of the pupil."""
     item = panel.ui.reviewTable.item(row, EYE_COLUMN)
     picture = item.icon().pixmap(36, 36).toImage()
-    return item.toolTip(), picture.pixelColor(picture.width() // 2, picture.height() // 2).getRgb()
+    return item.toolTip(), picture.pixelColor(picture.width() // 4, picture.height() // 2).getRgb()
 
 
 def marks(panel: Any) -> list[tuple[str, bool]]:

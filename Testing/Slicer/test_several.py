@@ -60,11 +60,12 @@ def panel(slicer_app: Any, logic: LogicOfSeveral) -> Iterator[Any]:
 
 
 def lines(panel: Any) -> list[str]:
-    return [panel.ui.severalList.item(row).text() for row in range(panel.ui.severalList.count)]
+    table = panel.ui.severalTable
+    return [": ".join(filter(None, (table.item(row, c).text() for c in (0, 1)))) for row in range(table.rowCount)]
 
 
 def tick(panel: Any, row: int, on: bool) -> None:
-    panel.ui.severalList.item(row).setCheckState(qt.Qt.Checked if on else qt.Qt.Unchecked)
+    panel.ui.severalTable.item(row, 0).setCheckState(qt.Qt.Checked if on else qt.Qt.Unchecked)
 
 
 def wait_for_end(panel: Any) -> None:
@@ -102,13 +103,17 @@ def test_one_that_fails_stops_no_other_and_says_why(panel: Any, logic: LogicOfSe
     wait_for_end(panel)
     assert asked(logic) == ["first", "second", "third"]
     assert lines(panel) == [
+        "first: failed",
+        "second: failed",
+        "third: has contours",
+    ]
+    assert panel.ui.severalLabel.text.splitlines() == [
         "first: The voxels of this CT are skewed: resample it.",
         "second: Both images look the same: choose a CT.",
-        "third: has contours",
     ]
     assert panel.ui.statusLabel.text.startswith("1 of 3 CTs are done")
     assert panel.parameters.inputVolume.GetName() == "third"
-    assert [panel.ui.severalList.item(row).checkState() == qt.Qt.Checked for row in range(3)] == [True, True, False]
+    assert [panel.ui.severalTable.item(row, 0).checkState() == qt.Qt.Checked for row in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError()])
@@ -116,7 +121,7 @@ def test_a_full_disk_is_one_sentence(panel: Any, logic: LogicOfSeveral, error: O
     logic.refused["first"] = error
     panel.ui.severalButton.click()
     wait_for_end(panel)
-    assert "cannot be handed to the worker" in lines(panel)[0]
+    assert "cannot be handed to the worker" in panel.ui.severalLabel.text
     assert asked(logic) == ["first", "second", "third"]
 
 
@@ -162,7 +167,7 @@ def test_only_the_contours_of_the_reviewed_ct_are_shown(panel: Any) -> None:
         return [bool(contours_of(volume).GetDisplayVisibility()) for volume in volumes]
 
     assert shown() == [True, False, False]
-    panel.ui.severalList.itemDoubleClicked.emit(panel.ui.severalList.item(2))
+    panel.ui.severalTable.cellDoubleClicked.emit(2, 0)
     assert shown() == [False, False, True]
     assert panel.parameters.inputVolume.GetName() == "third"
     assert panel.parameters.outputSegmentation is contours_of(panel.parameters.inputVolume)

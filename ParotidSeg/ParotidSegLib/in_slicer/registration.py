@@ -60,4 +60,3 @@ def register_sample_data() -> None:
         loadFileTypes=["VolumeFile", "SegmentationFile"],
         thumbnailFileName=str(icons / f"{CONTOURS_SAMPLE}.png"),
     )
-

@@ -169,8 +169,8 @@ def _draw(image: sitk.Image, result: Segmentation, path: Path, window: tuple[flo
     except ModuleNotFoundError as error:
         return f"The picture was left out because the package {error.name} is not installed: all other files are there."
     except Exception as error:  # of whatever kind: the contours are worth more than their picture
-        # Not its text, which may hold the name of a file.
-        return f"The picture was left out because it could not be drawn ({type(error).__name__}): all other files are there."
+        kind = type(error).__name__  # not its text, which may hold the name of a file
+        return f"The picture was left out because it could not be drawn ({kind}): all other files are there."
     return ""
 
 

@@ -84,7 +84,9 @@ def sample_data_module(slicer: Any) -> types.ModuleType:
             assert slicer.util.computeChecksum(algorithm, str(path)) == digest
             suffix = slicer.app.coreIOManager().extractKnownExtension(path)
             assert kind or suffix not in AMBIGUOUS, f"several readers claim {suffix}: name the type of the file"
-            node = slicer.util.loadNodeFromFile(str(path), kind or slicer.app.coreIOManager().fileType(path), {"name": node_name})
+            node = slicer.util.loadNodeFromFile(
+                str(path), kind or slicer.app.coreIOManager().fileType(path), {"name": node_name}
+            )
             slicer.mrmlScene.RemoveNode(node.GetStorageNode())
             node.SetAndObserveStorageNodeID(None)
             return node

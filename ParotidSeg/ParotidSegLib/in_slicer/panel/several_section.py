@@ -1,4 +1,4 @@
-"""Several CTs: a list with ticks, and a button that segments the ticked ones one after the other."""
+"""Several CTs: a table with ticks, and a button that segments the ticked ones one after the other."""
 
 from __future__ import annotations
 
@@ -42,8 +42,14 @@ class SeveralSection(VTKObservationMixin):
         self._ticks: dict[str, bool] = {}
         self._problems: dict[str, str] = {}
         ui.severalButton.connect("clicked()", self.press)
-        ui.severalList.connect("itemChanged(QListWidgetItem*)", self._ticked)
-        ui.severalList.connect("itemDoubleClicked(QListWidgetItem*)", self._review)
+        table = ui.severalTable
+        table.setColumnCount(2)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setVisible(False)
+        table.verticalHeader().setVisible(False)
+        table.connect("itemChanged(QTableWidgetItem*)", self._ticked)
+        table.connect("cellDoubleClicked(int,int)", self._review)
         ui.severalSection.connect("contentsCollapsed(bool)", lambda _collapsed: self.fill())
         scene = slicer.mrmlScene
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
@@ -67,15 +73,18 @@ class SeveralSection(VTKObservationMixin):
         if self._ui.severalSection.collapsed or scene.IsImporting() or scene.IsClosing():
             return
         self._volumes = scans_of_scene() if self._parameters is not None else []
-        shown = self._ui.severalList
-        shown.blockSignals(True)
-        shown.clear()
-        for volume in self._volumes:
-            shown.addItem(self._item(volume))
-        shown.blockSignals(False)
-        heights = [max(shown.sizeHintForRow(row), ROW_HEIGHT) for row in range(len(self._volumes))] or [ROW_HEIGHT]
-        shown.setFixedHeight(sum(heights[:MOST_ROWS]) + 2 * shown.frameWidth + 2)
-        shown.enabled = not self._run.running
+        table = self._ui.severalTable
+        table.blockSignals(True)
+        table.setRowCount(len(self._volumes))
+        for row, volume in enumerate(self._volumes):
+            self._fill_row(row, volume)
+        table.blockSignals(False)
+        table.setFixedHeight(ROW_HEIGHT * min(max(1, len(self._volumes)), MOST_ROWS) + 2 * table.frameWidth)
+        table.enabled = not self._run.running
+        reasons = [(volume.GetName(), self._problems.get(volume.GetID())) for volume in self._volumes]
+        text = _("{ct}: {reason}")
+        self._ui.severalLabel.text = "\n".join(text.format(ct=ct, reason=reason) for ct, reason in reasons if reason)
+        self._ui.severalLabel.visible = bool(self._ui.severalLabel.text)
         self._show_button()
 
     def press(self) -> None:
@@ -119,36 +128,35 @@ class SeveralSection(VTKObservationMixin):
         if len(done) == len(job.outcomes):
             text = _("All {count} CTs are done: double-click one in the list to review it.")
         else:
-            text = _("{done} of {count} CTs are done; why the others are not stands in the list.")
+            text = _("{done} of {count} CTs are done; why the others are not stands below the list.")
         self._run.tell(text.format(done=len(done), count=len(job.outcomes)))
         if done:
             self._show_alone(done[0].volume, done[0].segmentation)
 
-    def _item(self, volume: Any) -> Any:
-        contours, problem = contours_of(volume), self._problems.get(volume.GetID(), "")
-        state = problem or (_("has contours") if contours is not None else "")
-        text = _("{ct}: {state}").format(ct=volume.GetName(), state=state) if state else volume.GetName()
-        item = qt.QListWidgetItem(text)
-        item.setToolTip(text)
+    def _fill_row(self, row: int, volume: Any) -> None:
+        contours = contours_of(volume)
         ticked = self._ticks.get(volume.GetID(), contours is None)
-        item.setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
-        return item
+        name = qt.QTableWidgetItem(volume.GetName())
+        name.setToolTip(volume.GetName())
+        name.setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
+        failed = bool(self._problems.get(volume.GetID()))
+        state = _("failed") if failed else _("has contours") if contours is not None else ""
+        self._ui.severalTable.setItem(row, 0, name)
+        self._ui.severalTable.setItem(row, 1, qt.QTableWidgetItem(state))
+        self._ui.severalTable.setRowHeight(row, ROW_HEIGHT)
 
     def _chosen(self) -> list[Any]:
-        shown = self._ui.severalList
-        return [
-            volume
-            for row, volume in enumerate(self._volumes)
-            if row < shown.count and shown.item(row).checkState() == qt.Qt.Checked
-        ]
+        items = [self._ui.severalTable.item(row, 0) for row in range(len(self._volumes))]
+        chosen = [item is not None and item.checkState() == qt.Qt.Checked for item in items]
+        return [volume for volume, ticked in zip(self._volumes, chosen, strict=True) if ticked]
 
     def _ticked(self, item: Any) -> None:
-        volume = self._volumes[self._ui.severalList.row(item)]
-        self._ticks[volume.GetID()] = item.checkState() == qt.Qt.Checked
+        volume = self._volumes[item.row()]
+        self._ticks[volume.GetID()] = self._ui.severalTable.item(item.row(), 0).checkState() == qt.Qt.Checked
         self._show_button()
 
-    def _review(self, item: Any) -> None:
-        volume = self._volumes[self._ui.severalList.row(item)]
+    def _review(self, row: int, _column: int) -> None:
+        volume = self._volumes[row]
         if not self._run.running:
             self._show_alone(volume, contours_of(volume))
 

@@ -13,7 +13,7 @@ from slicer.util import VTKObservationMixin
 from ....structures import Structure
 from ...showing.appearance import Appearance, appearance_of, set_fill, set_outline, set_visible
 
-#: The column of the eyes in the table of the review.
+#: The column of the eyes in the table of the review, which shows it first.
 EYE_COLUMN = 4
 ICON = 18
 
@@ -30,6 +30,7 @@ class AppearanceRow(VTKObservationMixin):
         self._ui = ui
         self._node: Any = None
         self._structures: list[Structure] = []
+        ui.reviewTable.horizontalHeader().moveSection(EYE_COLUMN, 0)
         ui.reviewTable.connect("cellClicked(int,int)", self._clicked)
         ui.fillSlider.connect("valueChanged(int)", self._fill)
         ui.outlineCheckBox.connect("toggled(bool)", self._outline)
@@ -65,7 +66,7 @@ class AppearanceRow(VTKObservationMixin):
         for row, structure in enumerate(self._structures):
             visible = structure.key in shown.visible
             item = qt.QTableWidgetItem()
-            item.setIcon(_eye(structure.colour if visible else None))
+            item.setIcon(_eye(structure.colour, open=visible))
             item.setToolTip(_("Shown: click to hide the gland.") if visible else _("Hidden: click to show the gland."))
             self._ui.reviewTable.setItem(row, EYE_COLUMN, item)
 
@@ -83,25 +84,26 @@ class AppearanceRow(VTKObservationMixin):
             set_outline(self._node, self._keys(), shown)
 
 
-def _eye(colour: tuple[int, int, int] | None) -> Any:
-    """An eye: with an iris of the gland's colour if it is shown, closed and grey if not. Legible light and dark."""
+def _eye(colour: tuple[int, int, int], *, open: bool) -> Any:
+    """An eye in a gland's colour, open or closed; legible on a light and on a dark theme."""
     pixels = qt.QPixmap(2 * ICON, 2 * ICON)
     pixels.setDevicePixelRatio(2)
     pixels.fill(qt.QColor(0, 0, 0, 0))
     painter = qt.QPainter(pixels)
     painter.setRenderHint(qt.QPainter.Antialiasing)
-    pen = qt.QPen(qt.QColor(128, 128, 128))
-    pen.setWidthF(1.5)
+    pen = qt.QPen(qt.QColor(*colour))
+    pen.setWidthF(2)
     painter.setPen(pen)
     lids = qt.QPainterPath()
     lids.moveTo(1, 9)
-    lids.quadTo(9, 18, 17, 9)
-    if colour is not None:
-        lids.quadTo(9, 0, 1, 9)
-    painter.drawPath(lids)
-    if colour is not None:
-        painter.setPen(qt.QPen(qt.QColor(*colour)))
+    lids.quadTo(9, 19, 17, 9)
+    if open:
+        lids.quadTo(9, -1, 1, 9)
         painter.setBrush(qt.QBrush(qt.QColor(*colour)))
-        painter.drawEllipse(qt.QRectF(5.5, 5.5, 7, 7))
+    painter.drawPath(lids)
+    if open:
+        painter.setPen(qt.QPen(qt.QColor(0, 0, 0)))
+        painter.setBrush(qt.QBrush(qt.QColor(0, 0, 0)))
+        painter.drawEllipse(qt.QRectF(7, 7, 4, 4))
     painter.end()
     return qt.QIcon(pixels)

@@ -87,8 +87,6 @@ class ReviewSection:
                 item.setToolTip(_("Click to see the gland in the slice views."))
                 if column:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                else:
-                    item.setIcon(_patch(row.structure.colour))
                 table.setItem(index, column, item)
             table.setRowHeight(index, ROW_HEIGHT)
         header = table.horizontalHeader().sizeHint.height()
@@ -145,10 +143,3 @@ def _asymmetry(rows: Sequence[scene.GlandRow]) -> str:
     return _("The {gland} is larger by a factor of {ratio}.").format(
         gland=name[:1].lower() + name[1:], ratio=f"{ratio:.2f}"
     )
-
-
-def _patch(colour: tuple[int, int, int]) -> Any:
-    """A square of a segment's colour."""
-    pixels = qt.QPixmap(14, 14)
-    pixels.fill(qt.QColor(*colour))
-    return qt.QIcon(pixels)
