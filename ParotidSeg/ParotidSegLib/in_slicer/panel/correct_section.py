@@ -21,7 +21,8 @@ from ..scene.scene import is_in_scene
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing", "Grow from seeds")
 BRUSH_MM = 6
 _TAG = "ParotidSeg"
-_BRUSH = "BrushAbsoluteDiameter"
+#: Attribute of the editor's node: it has had our brush. Slicer gives a node that it resets a brush of its own.
+_HAS_BRUSH = "ParotidSeg.brush"
 
 
 class CorrectSection:
@@ -110,7 +111,6 @@ class CorrectSection:
     def _attach(self) -> None:
         """Let the editor edit the chosen node; where that is new to it, with the defaults that glands need."""
         editor, node = self._ui.segmentEditor, _editor_node()
-        has_brush = node.GetAttribute(_BRUSH) is not None
         if editor.mrmlSegmentEditorNode() is not node:
             editor.setMRMLSegmentEditorNode(node)
             self._is_prepared = False
@@ -126,11 +126,13 @@ class CorrectSection:
         # Painting a gland must not eat into the user's other segments. The node outlives its scene, but whenever one is
         # closed Slicer resets it: then it would overwrite.
         node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
-        for name in ("Paint", "Erase") if not has_brush else ():
-            effect = editor.effectByName(name)
-            if effect is not None:
-                effect.setCommonParameter("BrushDiameterIsRelative", 0)
-                effect.setCommonParameter(_BRUSH, BRUSH_MM)
+        if node.GetAttribute(_HAS_BRUSH) is None:
+            node.SetAttribute(_HAS_BRUSH, "1")
+            for name in ("Paint", "Erase"):
+                effect = editor.effectByName(name)
+                if effect is not None:
+                    effect.setCommonParameter("BrushDiameterIsRelative", 0)
+                    effect.setCommonParameter("BrushAbsoluteDiameter", BRUSH_MM)
 
     def _end_listening(self) -> None:
         """No tool, no key and no click in a view edits any more."""
