@@ -42,6 +42,7 @@ class Photographer:
             self._widget.parent.deleteLater()
         slicer.mrmlScene.Clear(True)
         self._widget = self._module.ParotidSegWidget()
+        self._widget.enter()
         self.panel = self._widget.panel
         if image is not None:
             volume_from_image(slicer, image, "Average anatomy CT")
@@ -99,10 +100,20 @@ def main() -> None:
     photographer.run_until(lambda: panel.ui.progressBar.value >= 50 or not panel.run.running)
     photographer.grab("running")
     photographer.run_until(lambda: not panel.run.running)
+    panel.measure()
+    panel.marks.boxes[0].click()
     photographer.grab("done")
 
     _correct(panel)
     photographer.grab("correct")
+
+    panel = photographer.open(ct)
+    volume_from_image(slicer, ct, "Follow-up")
+    volume_from_image(slicer, ct[:8, :8, :4], "Localizer")
+    panel.ui.severalSection.collapsed = False
+    panel.ui.severalButton.click()
+    photographer.run_until(lambda: not panel.run.running)
+    photographer.grab("several")
 
     middle = int(np.nonzero(sitk.GetArrayViewFromImage(labels))[0].mean())
     photographer.open(ct[:, :, : middle + 3])

@@ -51,7 +51,7 @@ def eye(panel: Any, row: int) -> tuple[str, Any]:
 
 
 def marks(panel: Any) -> list[tuple[str, bool]]:
-    return [(box.text, box.checked) for box in panel.marks._boxes]
+    return [(box.text, box.checked) for box in panel.marks.boxes]
 
 
 def test_a_click_on_an_eye_hides_that_gland_and_goes_nowhere(panel: Any, slice_views: list[Any]) -> None:
@@ -108,31 +108,31 @@ def test_no_remark_is_said_to_be_no_clean_bill_of_health(panel: Any) -> None:
 
 def test_a_gland_is_marked_as_reviewed_with_the_date(panel: Any) -> None:
     assert marks(panel) == [("Right parotid gland: reviewed", False), ("Left parotid gland: reviewed", False)]
-    panel.marks._boxes[1].click()
+    panel.marks.boxes[1].click()
     assert marks(panel) == [
         ("Right parotid gland: reviewed", False),
         (f"Left parotid gland: reviewed on {TODAY}", True),
     ]
-    panel.marks._boxes[1].click()
+    panel.marks.boxes[1].click()
     assert marks(panel)[1] == ("Left parotid gland: reviewed", False)
 
 
 def test_a_change_of_the_contour_ends_the_mark_and_says_so(panel: Any) -> None:
     node, ct = panel.parameters.outputSegmentation, panel.parameters.inputVolume
-    for box in panel.marks._boxes:
+    for box in panel.marks.boxes:
         box.click()
     draw(node, "Parotid_L", ct, 1, width=4)
-    run_event_loop_until(lambda: not panel.marks._boxes[1].checked, seconds=3)
+    run_event_loop_until(lambda: not panel.marks.boxes[1].checked, seconds=3)
     assert marks(panel) == [
         (f"Right parotid gland: reviewed on {TODAY}", True),
         (f"Left parotid gland: changed since {TODAY}", False),
     ]
-    panel.marks._boxes[1].click()
+    panel.marks.boxes[1].click()
     assert marks(panel)[1] == (f"Left parotid gland: reviewed on {TODAY}", True)
 
 
 def test_the_marks_come_back_with_the_scene_and_stand_in_the_table(panel: Any, tmp_path: Path) -> None:
-    panel.marks._boxes[0].click()
+    panel.marks.boxes[0].click()
     slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear(False)
     panel.measure()
@@ -149,7 +149,7 @@ def test_the_marks_come_back_with_the_scene_and_stand_in_the_table(panel: Any, t
 
 def test_a_mark_that_lapsed_is_no_date_in_the_table(panel: Any, tmp_path: Path) -> None:
     node, ct = panel.parameters.outputSegmentation, panel.parameters.inputVolume
-    panel.marks._boxes[0].click()
+    panel.marks.boxes[0].click()
     draw(node, "Parotid_R", ct, 0, width=2)
     (file,) = panel.logic.export(node, ct, tmp_path, suffix=".csv")
     with file.open(encoding="utf-8-sig", newline="") as opened:

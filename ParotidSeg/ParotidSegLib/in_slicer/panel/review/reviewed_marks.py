@@ -17,11 +17,14 @@ class ReviewedMarks:
 
     Args:
         ui: the widgets of the panel.
+
+    Attributes:
+        boxes: the tick boxes, in the order of the table's rows.
     """
 
     def __init__(self, ui: Any) -> None:
         self._box = ui.reviewedBox
-        self._boxes: list[Any] = []
+        self.boxes: list[Any] = []
         self._node: Any = None
         self._volume: Any = None
         self._structures: list[Structure] = []
@@ -29,16 +32,16 @@ class ReviewedMarks:
     def show(self, node: Any, volume: Any, structures: Sequence[Structure]) -> None:
         """Take in a segmentation, its CT, and what is listed in the table; none of these: nothing to mark."""
         self._node, self._volume, self._structures = node, volume, list(structures)
-        while len(self._boxes) > len(self._structures):
-            self._boxes.pop().deleteLater()
-        while len(self._boxes) < len(self._structures):
+        while len(self.boxes) > len(self._structures):
+            self.boxes.pop().deleteLater()
+        while len(self.boxes) < len(self._structures):
             box = qt.QCheckBox()
             box.setToolTip(self._box.toolTip)
-            box.connect("toggled(bool)", self._toggled(len(self._boxes)))
+            box.connect("toggled(bool)", self._toggled(len(self.boxes)))
             self._box.layout().addWidget(box)
-            self._boxes.append(box)
+            self.boxes.append(box)
         self._box.visible = bool(self._structures)
-        for box, structure in zip(self._boxes, self._structures, strict=True):
+        for box, structure in zip(self.boxes, self._structures, strict=True):
             mark = review_mark(node, structure.key, volume)
             box.blockSignals(True)
             box.checked = mark is not None and mark.holds
