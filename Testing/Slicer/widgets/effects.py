@@ -22,7 +22,7 @@ EFFECTS = (
     "Mask volume",
 )
 #: What an effect's options need beside the column of buttons, in pixels: measured in Slicer 5.12.3 on Linux.
-OPTIONS_WIDTH = {"Paint": 430, "Erase": 463}
+OPTIONS_WIDTH = {"Paint": 398, "Erase": 431}
 #: An effect's button shows an icon of this size.
 BUTTON_WIDTH = 30
 _BRUSH = {"BrushDiameterIsRelative": 1, "BrushRelativeDiameter": 3.0, "BrushAbsoluteDiameter": 5.0}
