@@ -231,6 +231,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.correct.release()
         self._detach()
         self.appearance.show(None, ())
+        self.marks.show(None, None, ())
         self.run.show(None)
         self.several.show(None)
 

@@ -70,9 +70,11 @@ class SeveralSection(VTKObservationMixin):
     def fill(self) -> None:
         """List the CTs that are in the scene now."""
         scene = slicer.mrmlScene
-        if self._ui.severalSection.collapsed or scene.IsImporting() or scene.IsClosing():
+        if scene.IsImporting():
             return
-        self._volumes = scans_of_scene() if self._parameters is not None else []
+        # What nobody sees keeps no volume from going.
+        listed = self._parameters is not None and not self._ui.severalSection.collapsed and not scene.IsClosing()
+        self._volumes = scans_of_scene() if listed else []
         table = self._ui.severalTable
         table.blockSignals(True)
         table.setRowCount(len(self._volumes))
