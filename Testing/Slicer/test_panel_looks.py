@@ -65,6 +65,17 @@ def test_no_section_makes_the_panel_wider_than_slicers_column(panel: Any) -> Non
     assert needed_width(panel) <= WIDTH
 
 
+def test_what_can_be_exported_is_legible_in_slicers_column(panel: Any) -> None:
+    panel.ui.exportSection.collapsed = False
+    panel.root.resize(WIDTH, 900)
+    needed_width(panel)
+    selector = panel.ui.exportFormatSelector
+    frame_and_arrow = 30
+    for index in range(selector.count):
+        text = selector.itemText(index)
+        assert selector.fontMetrics().horizontalAdvance(text) + frame_and_arrow <= selector.width, text
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of a colour #rrggbb, as WCAG 2.1 defines it."""
     channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

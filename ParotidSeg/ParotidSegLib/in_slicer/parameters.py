@@ -51,11 +51,11 @@ class ExportFormat(enum.Enum):
     def label(self) -> str:
         """What the selector shows."""
         return {
-            ExportFormat.RTSTRUCT: _("DICOM RTSTRUCT (planning systems)"),
+            ExportFormat.RTSTRUCT: _("DICOM RTSTRUCT (planning)"),
             ExportFormat.DICOM_SEG: _("DICOM SEG"),
-            ExportFormat.SLICER: _("Slicer segmentation (.seg.nrrd)"),
+            ExportFormat.SLICER: _("Slicer segmentation"),
             ExportFormat.NIFTI: _("NIfTI label map (.nii.gz)"),
-            ExportFormat.STL: _("Surfaces (.stl, one per gland)"),
+            ExportFormat.STL: _("Surfaces (.stl)"),
             ExportFormat.CSV: _("Review as a table (.csv)"),
         }[self]
 
