@@ -10,10 +10,10 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from ..parameters import ParotidSegParameters
+from ..parameters import ParotidSegParameters, run_options
 from ..several import SeveralRuns, contours_of, scans_of_scene
 from .model_choice import ModelChoice
-from .run_section import RunSection, run_options
+from .run_section import RunSection
 
 #: More CTs than this are scrolled.
 MOST_ROWS = 6
