@@ -1,9 +1,9 @@
 """How long does the panel of the Slicer module hold the window after a stroke of the brush?
 
 A CT of 512 × 512 × 200 voxels with two glands is in the scene (Slicer's real classes, from the wheel slicer-core), the
-panel is open at Review and Correct. A stroke adds a ball of 6 mm to the right gland, as the effect Paint does; after it the
-panel measures anew what it shows. That is timed, and what it costs to come back to the module. With --before the same is
-measured, in turns, with the program as it was at an earlier commit:
+panel is open at Review and Correct. A stroke adds a ball of 6 mm to the right gland, by the call in which the effect
+Paint ends; after it the panel measures anew what it shows. That is timed, and what it costs to come back to the module.
+With --before the same is measured with the program as it was at an earlier commit:
 
     python Testing/Benchmarks/slicer_stroke.py [--strokes 15] [--before COMMIT]
 """
@@ -64,7 +64,7 @@ def measured(root: Path, strokes: int) -> dict[str, list[tuple[float, float]]]:
 
 
 def _milliseconds(action: Any) -> tuple[float, float]:
-    """By the clock, and of the main thread's processor time: where other programs keep the machine busy, that counts."""
+    """By the clock, and of the main thread's processor time: it counts where other programs keep the machine busy."""
     clock, processor = time.perf_counter(), time.thread_time()
     action()
     return 1000.0 * (time.perf_counter() - clock), 1000.0 * (time.thread_time() - processor)

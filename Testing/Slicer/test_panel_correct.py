@@ -1,4 +1,4 @@
-"""Correcting by hand: the editor is at work only while its section is seen, and leaves alone what is not the glands'."""
+"""Correcting by hand: the editor is at work only while its section is seen, and changes nothing but the glands."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import slicer.util
-import widgets.segment_editor as segment_editor
 from made_images import made_head, values
 from made_panel import make_panel, run_event_loop_until
 from made_scene import add_ball, made_glands
+from widgets.effects import EFFECTS
 from widgets.segment_editor import press_key
 
 from ParotidSegLib.in_slicer.scene import scene, undo
@@ -323,11 +323,11 @@ def test_the_main_window_of_the_stand_in_takes_keys_whatever_panel_is_shown(slic
     editor.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
     editor.installKeyboardShortcuts()
     assert press_key("2")
-    assert editor.activeEffect().name == segment_editor.EFFECTS[1]
+    assert editor.activeEffect().name == EFFECTS[1]
     assert press_key("Space")
     assert editor.activeEffect() is None
     assert press_key("Space")
-    assert editor.activeEffect().name == segment_editor.EFFECTS[1]
+    assert editor.activeEffect().name == EFFECTS[1]
     editor.uninstallKeyboardShortcuts()
     assert not press_key("2")
     editor.setMRMLScene(None)

@@ -1,4 +1,7 @@
-"""The lines for paths: they remember former ones, and do not tell of one that is empty or excluded by their filter."""
+"""What the panel remembers: the choices in the scene, and in the lines for paths the former ones.
+
+The lines do not tell of a path that is empty or excluded by their filter.
+"""
 
 from __future__ import annotations
 
@@ -130,3 +133,19 @@ def test_without_a_path_ones_own_model_is_missing_again(panel: Any, models: list
     panel.ui.bundlePathEdit.currentPath = ""
     assert panel.parameters.bundle == ""
     assert "Choose your model's zip" in panel.ui.segmentButton.toolTip
+
+
+def test_all_choices_live_in_the_scene(panel: Any) -> None:
+    panel.ui.engineSelector.currentIndex = 2
+    panel.ui.deviceSelector.currentIndex = 1
+    panel.ui.mirrorCheckBox.checked = False
+    panel.ui.exportFormatSelector.currentIndex = 3
+    panel.ui.dicomFolderEdit.currentPath = "/ct"
+    other = make_panel(MadeLogic())
+    assert other.ui.inputSelector.currentNode() is panel.parameters.inputVolume is not None
+    assert other.ui.engineSelector.currentIndex == 2
+    assert other.ui.deviceSelector.currentIndex == 1
+    assert not other.ui.mirrorCheckBox.checked
+    assert other.ui.exportFormatSelector.currentIndex == 3
+    assert other.ui.dicomFolderEdit.currentPath == "/ct"
+    other.cleanup()

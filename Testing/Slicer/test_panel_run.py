@@ -388,19 +388,3 @@ def test_typing_a_folder_measures_no_gland_again(panel: Any, with_ct: Any, monke
     assert panel.parameters.exportFolder == "/somewhere"
     assert not panel._later.active
     assert measured == []
-
-
-def test_all_choices_live_in_the_scene(panel: Any, with_ct: Any, logic: MadeLogic) -> None:
-    panel.ui.engineSelector.currentIndex = 2
-    panel.ui.deviceSelector.currentIndex = 1
-    panel.ui.mirrorCheckBox.checked = False
-    panel.ui.exportFormatSelector.currentIndex = 3
-    panel.ui.dicomFolderEdit.currentPath = "/ct"
-    other = make_panel(logic)
-    assert other.ui.inputSelector.currentNode() is with_ct
-    assert other.ui.engineSelector.currentIndex == 2
-    assert other.ui.deviceSelector.currentIndex == 1
-    assert not other.ui.mirrorCheckBox.checked
-    assert other.ui.exportFormatSelector.currentIndex == 3
-    assert other.ui.dicomFolderEdit.currentPath == "/ct"
-    other.cleanup()
