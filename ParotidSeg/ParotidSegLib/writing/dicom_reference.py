@@ -174,7 +174,7 @@ class DicomReference:
         """Arguments of highdicom's `SOPClass` for a new object in a series of its own."""
         pydicom, highdicom = dicom_packages()
         now = datetime.now()
-        # Written by `write`: 0.28 would take it from the CT and refuse one that is misspelt, 0.27 knows no such argument.
+        # `write` adds it: highdicom 0.28 would take the CT's and refuse a misspelt one, 0.27 has no such argument.
         knows_it = "specific_character_set" in signature(highdicom.base.SOPClass.__init__).parameters
         character_set = {"specific_character_set": None} if knows_it else {}
         return {
