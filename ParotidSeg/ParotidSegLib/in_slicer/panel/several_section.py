@@ -46,6 +46,7 @@ class SeveralSection(VTKObservationMixin):
         table.setColumnCount(2)
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        table.viewport().setAutoFillBackground(False)  # on a dark theme no empty tick box is seen on a table's black
         table.horizontalHeader().setVisible(False)
         table.verticalHeader().setVisible(False)
         table.connect("itemChanged(QTableWidgetItem*)", self._ticked)
