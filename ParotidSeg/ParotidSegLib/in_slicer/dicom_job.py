@@ -17,7 +17,7 @@ from slicer.i18n import tr as _
 from ..errors import OutputError
 from ..structures import PAROTIDS, Structure
 from ..writing.export import write_segmentation
-from .installing.engine_packages import DICOM, missing, python_path
+from .installing.engine_packages import DICOM, missing, python_path, set_to_install
 from .run import BUNDLE, worker_python
 from .scene.hierarchy import add_to_database, open_database
 from .scene.scene import dicom_files, gland_labels, is_edited
@@ -37,7 +37,9 @@ def dicom_problem(volume: Any, dicom_folder: str | Path | None = None) -> str:
             "their folder, or write a .seg.nrrd."
         )
     if missing(DICOM.name):
-        return _("The packages that write DICOM are not installed: install {title} first.").format(title=DICOM.title)
+        return _("The packages that write DICOM are not installed: install {title} first.").format(
+            title=set_to_install(DICOM.name).title
+        )
     return ""
 
 

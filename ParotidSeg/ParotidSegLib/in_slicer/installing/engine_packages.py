@@ -141,7 +141,8 @@ def set_to_install(name: str) -> PackageSet:
 
 def _missing_in(kind: PackageSet, folders: Sequence[str]) -> list[str]:
     absent = [module for module in kind.modules if PathFinder.find_spec(module, folders) is None]
-    return absent or outside_bounds(kind, importlib.metadata.distributions(path=list(folders)))
+    wrong = outside_bounds(kind, importlib.metadata.distributions(path=list(folders)))
+    return list(dict.fromkeys([*absent, *wrong]))
 
 
 def requirement_lines(kind: PackageSet) -> list[str]:

@@ -92,7 +92,8 @@ def test_of_the_dicom_set_only_what_slicer_lacks_is_installed(slicer_has, tmp_pa
     assert "--no-deps" in Installation(plan, sys.executable)._fetching.command
     packages_in(folder_of("dicom"), contourpy="1.3.3")
     assert missing("dicom") == []
-    slicer_has(packages_in(tmp_path / "old", highdicom="0.25.0"))
+    slicer_has(packages_in(tmp_path / "old", numpy="1.26.4", pydicom="3.0.1", highdicom="0.25.0"))
+    assert missing("dicom") == ["highdicom"]
     assert make_plan("dicom").packages is DICOM
     assert "--no-deps" not in Installation(make_plan("dicom"), sys.executable)._fetching.command
 
