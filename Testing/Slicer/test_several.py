@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -222,3 +223,26 @@ def test_a_missing_engine_is_asked_for_once(panel: Any, logic: LogicOfSeveral, m
     run_event_loop_until(lambda: len(logic.asked) == 3)
     wait_for_end(panel)
     assert len(questions) == 1
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_a_closed_scene_lets_its_cts_go(
+    panel: Any, logic: LogicOfSeveral, slice_views: list[Any], *, collapsed: bool
+) -> None:
+    panel.enter()
+    panel.ui.severalButton.click()
+    wait_for_end(panel)
+    panel.measure()
+    panel.ui.severalSection.collapsed = collapsed
+    gone: set[str] = set()
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda _node, _event: gone.add(name)
+
+    for name in ("first", "second", "third"):
+        slicer.util.getNode(name).AddObserver("DeleteEvent", note(name))
+    logic.runs.clear()  # whose stand-ins for a result know their CT
+    panel.exit()
+    slicer.mrmlScene.Clear(False)
+    gc.collect()
+    assert gone == {"first", "second", "third"}

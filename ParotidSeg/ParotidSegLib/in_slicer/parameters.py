@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -88,3 +89,14 @@ class ParotidSegParameters:
     exportFormat: ExportFormat = ExportFormat.RTSTRUCT
     exportFolder: str = ""
     dicomFolder: str = ""
+
+
+def run_options(parameters: ParotidSegParameters) -> dict[str, Any]:
+    """What the panel says about how to run, as arguments of the logic's `start`."""
+    return {
+        "bundle": parameters.bundle,
+        "engine": parameters.engine.value,
+        "device": parameters.device.value,
+        "mirror": parameters.mirror,
+        "uncertainty": parameters.uncertainty,
+    }

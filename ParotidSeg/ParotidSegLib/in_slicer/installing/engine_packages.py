@@ -124,12 +124,17 @@ def missing(name: str) -> list[str]:
     if name == "auto":
         lacking = [missing(kind.name) for kind in ENGINE_SETS]
         return [] if not all(lacking) else lacking[0]
-    return _missing_in(PACKAGE_SETS[name], [*map(str, python_path(name)), *sys.path])
+    return _missing_in(PACKAGE_SETS[name], [*map(str, python_path(name)), *slicers_folders()])
+
+
+def slicers_folders() -> list[str]:
+    """Where Slicer's own packages lie, and those of other extensions."""
+    return sys.path
 
 
 def set_to_install(name: str) -> PackageSet:
     """The set of this name, or the part of it that Slicer lacks."""
-    if name == DICOM.name and set(_missing_in(DICOM, sys.path)) <= set(CONTOURPY.distributions):
+    if name == DICOM.name and set(_missing_in(DICOM, slicers_folders())) <= set(CONTOURPY.distributions):
         return CONTOURPY
     return PACKAGE_SETS[name]
 

@@ -53,6 +53,8 @@ class ParotidSegPanel(VTKObservationMixin):
         self._is_shown = False
         self._is_stale = True  # whether something has changed since the glands were measured
         self._watched: list[tuple[Any, Any, Any]] = []
+        # Apart from the panel's own: Slicer's mix-in lets no node go that was observed once, until all are let go.
+        self._watch_of_nodes = VTKObservationMixin()
         self._measured_nodes: tuple[Any, Any] | None = None
         root.setMRMLScene(slicer.mrmlScene)
         self.models = ModelChoice(self.ui, self._choose_bundle)
@@ -104,6 +106,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._later.stop()
         self.several.release()
         self.appearance.show(None, ())
+        self._watch(None, None)
         self.removeObservers()
 
     def attach(self) -> None:
@@ -191,11 +194,11 @@ class ParotidSegPanel(VTKObservationMixin):
                 if segmentation is not None
             ),
         ]
-        for watched in [watched for watched in self._watched if watched not in wanted]:
-            self.removeObserver(*watched)
-        for watched in [watched for watched in wanted if watched not in self._watched]:
-            self.addObserver(*watched)
-        self._watched = wanted
+        if wanted != self._watched:
+            self._watch_of_nodes.removeObservers()
+            for watched in wanted:
+                self._watch_of_nodes.addObserver(*watched)
+            self._watched = wanted
 
     def _volume_changed(self, *_arguments: object) -> None:
         # A volume is in the scene before it has an image, and may be put under a transform later.
@@ -231,6 +234,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.correct.release()
         self._detach()
         self.appearance.show(None, ())
+        self.marks.show(None, None, ())
         self.run.show(None)
         self.several.show(None)
 

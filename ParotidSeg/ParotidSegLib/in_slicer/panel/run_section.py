@@ -13,7 +13,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import ImageError, ParotidSegError
-from ..parameters import ParotidSegParameters
+from ..parameters import ParotidSegParameters, run_options
 from ..scene.scene import check_takes_voxels, is_in_scene
 from ..worker.events import Cancelled, Failure, LogLine, Progress, Result
 from .model_choice import ModelChoice
@@ -261,17 +261,6 @@ class RunSection:
 
     def _copy_log(self) -> None:
         qt.QApplication.clipboard().setText(self._ui.logText.plainText)
-
-
-def run_options(parameters: ParotidSegParameters) -> dict[str, Any]:
-    """What the panel says about how to run, as arguments of the logic's `start`."""
-    return {
-        "bundle": parameters.bundle,
-        "engine": parameters.engine.value,
-        "device": parameters.device.value,
-        "mirror": parameters.mirror,
-        "uncertainty": parameters.uncertainty,
-    }
 
 
 def _with_time_left(event: Progress) -> str:

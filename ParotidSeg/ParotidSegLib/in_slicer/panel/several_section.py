@@ -10,10 +10,10 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from ..parameters import ParotidSegParameters
+from ..parameters import ParotidSegParameters, run_options
 from ..several import SeveralRuns, contours_of, scans_of_scene
 from .model_choice import ModelChoice
-from .run_section import RunSection, run_options
+from .run_section import RunSection
 
 #: More CTs than this are scrolled.
 MOST_ROWS = 6
@@ -46,6 +46,7 @@ class SeveralSection(VTKObservationMixin):
         table.setColumnCount(2)
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        table.viewport().setAutoFillBackground(False)  # on a dark theme no empty tick box is seen on a table's black
         table.horizontalHeader().setVisible(False)
         table.verticalHeader().setVisible(False)
         table.connect("itemChanged(QTableWidgetItem*)", self._ticked)
@@ -70,9 +71,11 @@ class SeveralSection(VTKObservationMixin):
     def fill(self) -> None:
         """List the CTs that are in the scene now."""
         scene = slicer.mrmlScene
-        if self._ui.severalSection.collapsed or scene.IsImporting() or scene.IsClosing():
+        if scene.IsImporting():
             return
-        self._volumes = scans_of_scene() if self._parameters is not None else []
+        # What nobody sees keeps no volume from going.
+        listed = self._parameters is not None and not self._ui.severalSection.collapsed and not scene.IsClosing()
+        self._volumes = scans_of_scene() if listed else []
         table = self._ui.severalTable
         table.blockSignals(True)
         table.setRowCount(len(self._volumes))

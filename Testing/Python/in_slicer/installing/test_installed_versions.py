@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -35,8 +36,18 @@ def wheels(tmp_path) -> Path:
 # --- what is there ---------------------------------------------------------------------------------------------------
 
 
-def test_a_set_that_is_half_there_or_outside_the_bounds_counts_as_missing(monkeypatch):
-    monkeypatch.setattr(engine_packages.sys, "path", [])
+@pytest.fixture
+def slicer_has(monkeypatch) -> Callable[[Path | None], None]:
+    """slicer_has(folder): the packages in this folder are all that the application brings."""
+
+    def use(folder: Path | None) -> None:
+        monkeypatch.setattr(engine_packages, "slicers_folders", lambda: [str(folder)] if folder else [])
+
+    return use
+
+
+def test_a_set_that_is_half_there_or_outside_the_bounds_counts_as_missing(slicer_has):
+    slicer_has(None)
     folder = folder_of("openvino")
     folder.mkdir(parents=True)
     assert missing("openvino") == ["openvino", "matplotlib"]
@@ -63,17 +74,17 @@ def packages_in(folder: Path, **versions: str) -> Path:
     return folder
 
 
-def test_a_set_counts_in_the_version_that_comes_first_in_the_worker(monkeypatch, tmp_path):
+def test_a_set_counts_in_the_version_that_comes_first_in_the_worker(slicer_has, tmp_path):
     slicers = packages_in(tmp_path / "slicer", openvino="2020.1", matplotlib="3.11.0")
-    monkeypatch.setattr(engine_packages.sys, "path", [str(slicers)])
+    slicer_has(slicers)
     assert missing("openvino") == ["openvino"], "outside the bounds"
     packages_in(folder_of("openvino"), openvino="2026.3.0")
     assert missing("openvino") == [], "one is in the set, the other among Slicer's"
 
 
-def test_of_the_dicom_set_only_what_slicer_lacks_is_installed(monkeypatch, tmp_path):
+def test_of_the_dicom_set_only_what_slicer_lacks_is_installed(slicer_has, tmp_path):
     slicers = packages_in(tmp_path / "slicer", numpy="2.4.6", pydicom="3.0.2", highdicom="0.27.0")
-    monkeypatch.setattr(engine_packages.sys, "path", [str(slicers)])
+    slicer_has(slicers)
     assert missing("dicom") == ["contourpy"]
     plan = make_plan("dicom")
     assert plan.requirements == ("contourpy<2,>=1.2",)
@@ -81,7 +92,7 @@ def test_of_the_dicom_set_only_what_slicer_lacks_is_installed(monkeypatch, tmp_p
     assert "--no-deps" in Installation(plan, sys.executable)._fetching.command
     packages_in(folder_of("dicom"), contourpy="1.3.3")
     assert missing("dicom") == []
-    monkeypatch.setattr(engine_packages.sys, "path", [str(packages_in(tmp_path / "old", highdicom="0.25.0"))])
+    slicer_has(packages_in(tmp_path / "old", highdicom="0.25.0"))
     assert make_plan("dicom").packages is DICOM
     assert "--no-deps" not in Installation(make_plan("dicom"), sys.executable)._fetching.command
 
@@ -130,8 +141,8 @@ def test_a_pip_that_is_killed_below_the_launcher_is_told_so(wheels, tmp_path):
     assert "memory" in installation.failure
 
 
-def test_auto_is_there_if_any_engine_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(engine_packages.sys, "path", [str(tmp_path / "slicer")])
+def test_auto_is_there_if_any_engine_is(slicer_has, tmp_path):
+    slicer_has(tmp_path / "slicer")
     assert missing("auto") == ["openvino", "matplotlib"]
     packages_in(tmp_path / "slicer", tensorflow="2.21.0", keras="3.15.0", h5py="3.16.0", matplotlib="3.11.0")
     PathFinder.invalidate_caches()
