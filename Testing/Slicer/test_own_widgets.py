@@ -17,9 +17,9 @@ from ParotidSegLib.in_slicer.parameters import ParotidSegParameters
 def root_with_foreign_options() -> Any:
     """The panel's widgets, and an effect in the Segment Editor whose options have the names of ours."""
     root = slicer.util.loadUI(str(UI))
-    options = own_widgets(root).segmentEditor._options
-    for kind, name in ((qt.QPushButton, "segmentButton"), (qt.QCheckBox, "mirrorCheckBox"), (qt.QLabel, "hintLabel")):
-        foreign = kind(options)
+    ours = own_widgets(root)
+    for name in vars(ours):
+        foreign = qt.QCheckBox(ours.segmentEditor._options)
         foreign.setObjectName(name)
         foreign.setProperty("SlicerParameterName", "mirror")
     return root
@@ -42,6 +42,7 @@ def test_options_of_foreign_effects_do_not_take_the_place_of_our_buttons(slicer_
     add_ct()
     panel = ParotidSegPanel(root_with_foreign_options(), logic)
     panel.enter()
+    assert panel.ui.exportButton.text == "Export"
     panel.ui.mirrorCheckBox.click()
     panel.ui.segmentButton.click()
     run_event_loop_until(lambda: not panel.run.running)

@@ -76,7 +76,6 @@ class CorrectSection:
         As in Slicer's own module the segmentation goes, and the editor's node stays: the widget tidies up by it.
         """
         self._node = self._volume = None
-        self._is_prepared = False
         self._end_listening()
         self._ui.segmentEditor.setSegmentationNode(None)
 
