@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# The versions that users have in Slicer.
+PINS   := Testing/Slicer/slicers_own_packages.txt
 
 # A CT to segment (file or DICOM folder) and where the result goes. Both reach the shell as environment variables,
 # so that spaces and quotes in them are safe: make segment CT='/data/my scan.nii.gz' OUT='/data/my results'
@@ -12,7 +14,7 @@ export CT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help segment test lint references bench screenshots cmake-lists clean
+.PHONY: help segment test lint dicom references bench screenshots cmake-lists clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +33,10 @@ lint: $(VENV)/.test  ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=ParotidSeg:ParotidSegTraining $(BIN)/lint-imports --no-cache
+
+dicom: $(VENV)/.test  ## DICOM results with the newest highdicom; `make test` has the one that Slicer brings
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/newest 'highdicom<0.29'
+	PYTHONPATH=$(VENV)/newest $(BIN)/python -m pytest -k dicom Testing/Python/writing Testing/References/test_dicom_against_readers.py
 
 references: $(VENV)/.references  ## losses, networks and metrics against torch, MONAI and other packages
 	$(BIN)/python -m pytest Testing/References
@@ -64,11 +70,11 @@ $(VENV)/.segment: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tensorflow]'
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+$(VENV)/.test: pyproject.toml $(PINS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS) --editable '.[all]'
 	@touch $@ $(VENV)/.segment
 
 # A name of its own: torch takes more disk than all the rest.
-$(VENV)/.references: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,references]'
+$(VENV)/.references: pyproject.toml $(PINS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS) --editable '.[all,references]'
 	@touch $@ $(VENV)/.test $(VENV)/.segment

@@ -28,11 +28,13 @@ RELOADED = (
     "worker.events",
     "worker.log_text",
     "worker.process_tree",
+    "worker.start",
     "worker.time_left",
     "worker.job",
     "installing.engine_packages",
     "installing.install_checks",
     "installing.install_failures",
+    "installing.trial",
     "installing.installer",
     "scene.results",
     "scene.voxels",
@@ -42,15 +44,24 @@ RELOADED = (
     "scene.scene",
     "registration",
     "scene.uncertainty",
+    "scene.reviewed",
+    "showing.views",
+    "showing.appearance",
     "run",
+    "several",
     "dicom_job",
     "exports",
     "installing.preparation",
     "parameters",
     "logic",
+    "panel.styles",
+    "panel.own_widgets",
     "panel.model_choice",
     "panel.run_section",
-    "panel.review_section",
+    "panel.review.appearance_row",
+    "panel.review.reviewed_marks",
+    "panel.review.review_section",
+    "panel.several_section",
     "panel.correct_section",
     "panel.export_section",
     "panel.panel",
@@ -104,17 +115,23 @@ class ParotidSegWidget(ScriptedLoadableModuleWidget):
         self.logic = ParotidSegLogic()
         self.panel = ParotidSegPanel(root, self.logic)
 
+    # There is no panel if setup() failed, which Slicer has told, and none after cleanup(), which may come twice.
+
     def enter(self):
         """The user opens the module."""
-        self.panel.enter()
+        if self.panel is not None:
+            self.panel.enter()
 
     def exit(self):
         """The user leaves the module."""
-        self.panel.exit()
+        if self.panel is not None:
+            self.panel.exit()
 
     def cleanup(self):
         """The module is unloaded, or the application ends."""
-        self.panel.cleanup()
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.cleanup()
 
     def onReload(self):
         """Developers: read the files behind the panel anew as well."""
@@ -175,5 +192,6 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
             slicer.util.loadVolume(str(RESOURCES / "SampleData" / "average_anatomy_ct.nii.gz"), {"show": False})
             self.assertTrue(button.enabled)
         finally:
-            widget.cleanup()
+            # As the module manager would at the end of the application, when this widget is long gone.
+            widget._onModuleAboutToBeUnloaded(widget.moduleName)
             widget.parent.deleteLater()

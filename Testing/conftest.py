@@ -109,7 +109,7 @@ def sample_ct() -> Path:
 @pytest.fixture(scope="session")
 def sample_labels() -> Path:
     """The average contours of the CT that ships."""
-    return REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_parotids.nii.gz"
+    return REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_parotids.seg.nrrd"
 
 
 @pytest.fixture

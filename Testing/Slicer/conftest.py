@@ -23,6 +23,7 @@ else:
         add_volume,
         dicom_database,
         place_in_study,
+        slice_views,
         slicer_app,
         started_slicer,
     )
@@ -45,6 +46,7 @@ else:
         "made_worker",
         "place_in_study",
         "scene",
+        "slice_views",
         "slicer_app",
         "started_slicer",
         "temporary",

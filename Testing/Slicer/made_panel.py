@@ -129,8 +129,10 @@ def add_ct(name: str = "CT") -> Any:
 
 
 def make_panel(logic: Any) -> ParotidSegPanel:
-    """A panel on the present scene."""
-    return ParotidSegPanel(slicer.util.loadUI(str(UI)), logic)
+    """A panel on the present scene, which the user has opened."""
+    panel = ParotidSegPanel(slicer.util.loadUI(str(UI)), logic)
+    panel.enter()
+    return panel
 
 
 def run_event_loop_until(condition: Any, seconds: float = 20.0) -> None:

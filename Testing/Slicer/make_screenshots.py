@@ -1,10 +1,12 @@
 """Grab the panel in its states into Resources/Screenshots: real runs on the sample, on stand-ins for the widgets.
 
 make screenshots
+python Testing/Slicer/make_screenshots.py --dark --into FOLDER    # to look at the dark theme
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import tempfile
 import time
@@ -23,7 +25,7 @@ from application.start import start
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPOSITORY / "Resources" / "Screenshots"
 SAMPLES = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData"
-WIDTH, SCALE = 420, 1.5
+WIDTH, SCALE = 400, 1.5
 
 
 class Photographer:
@@ -42,6 +44,7 @@ class Photographer:
             self._widget.parent.deleteLater()
         slicer.mrmlScene.Clear(True)
         self._widget = self._module.ParotidSegWidget()
+        self._widget.enter()
         self.panel = self._widget.panel
         if image is not None:
             volume_from_image(slicer, image, "Average anatomy CT")
@@ -85,11 +88,17 @@ class Photographer:
 
 def main() -> None:
     """Grab all states."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--into", type=Path, default=SCREENSHOTS, help="folder of the pictures")
+    arguments.add_argument("--dark", action="store_true", help="on a dark theme")
+    options = arguments.parse_args()
     start()
     widgets.install()
-    photographer = Photographer(SCREENSHOTS)
+    if options.dark:
+        _use_dark_theme()
+    photographer = Photographer(options.into)
     ct = sitk.ReadImage(str(SAMPLES / "average_anatomy_ct.nii.gz"))
-    labels = sitk.ReadImage(str(SAMPLES / "average_anatomy_parotids.nii.gz"))
+    labels = sitk.ReadImage(str(SAMPLES / "average_anatomy_parotids.seg.nrrd"))
 
     photographer.open()
     photographer.grab("empty")
@@ -99,10 +108,20 @@ def main() -> None:
     photographer.run_until(lambda: panel.ui.progressBar.value >= 50 or not panel.run.running)
     photographer.grab("running")
     photographer.run_until(lambda: not panel.run.running)
+    panel.measure()
+    panel.marks.boxes[0].click()
     photographer.grab("done")
 
     _correct(panel)
     photographer.grab("correct")
+
+    panel = photographer.open(ct)
+    volume_from_image(slicer, ct, "Follow-up")
+    volume_from_image(slicer, ct[:8, :8, :4], "Localizer")
+    panel.ui.severalSection.collapsed = False
+    panel.ui.severalButton.click()
+    photographer.run_until(lambda: not panel.run.running)
+    photographer.grab("several")
 
     middle = int(np.nonzero(sitk.GetArrayViewFromImage(labels))[0].mean())
     photographer.open(ct[:, :, : middle + 3])
@@ -124,6 +143,24 @@ def main() -> None:
         panel.ui.advancedSection.collapsed = False
         panel.parameters.bundle = str(damaged)
         photographer.grab("advanced")
+
+
+def _use_dark_theme() -> None:
+    """The colours of Slicer's style "Dark Slicer"."""
+    import qt
+
+    roles = qt.QPalette.ColorRole
+    palette = qt.QPalette()
+    dark, darker, light = qt.QColor(50, 50, 50), qt.QColor(35, 35, 35), qt.QColor(240, 240, 240)
+    for role in (roles.Window, roles.Button, roles.AlternateBase, roles.ToolTipBase):
+        palette.setColor(role, dark)
+    palette.setColor(roles.Base, darker)
+    for role in (roles.WindowText, roles.Text, roles.ButtonText, roles.ToolTipText, roles.BrightText):
+        palette.setColor(role, light)
+        palette.setColor(qt.QPalette.ColorGroup.Disabled, role, qt.QColor(128, 128, 128))
+    palette.setColor(roles.Highlight, qt.QColor(48, 140, 198))
+    palette.setColor(roles.HighlightedText, qt.QColor(255, 255, 255))
+    qt.QApplication.setPalette(palette)
 
 
 def _correct(panel: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import runpy
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from made_images import made_head, write_dicom_series
 
+FAKE_SLICER = Path(__file__).parent / "application" / "fake_slicer.py"
 SCRIPT = Path(__file__).resolve().parents[2] / "ParotidSeg" / "Resources" / "Scripts" / "segment_batch.py"
 
 
@@ -65,8 +67,6 @@ def test_the_series_of_the_dicom_database_are_segmented(run_script, dicom_databa
 
 @pytest.mark.engine
 def test_a_batch_that_is_interrupted_leaves_no_process(slicer_app, tmp_path, sample_ct, monkeypatch):
-    import subprocess
-
     from ParotidSegLib.in_slicer import batch
     from ParotidSegLib.in_slicer.worker.process_tree import marked
 
@@ -103,12 +103,26 @@ def test_a_database_that_is_closed_or_empty_is_named(run_script, dicom_database,
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_use_ends_with_2_and_help_with_0(run_script, capfd):
+def test_wrong_use_ends_with_2_and_the_list_of_options_with_0(run_script, capfd):
     assert run_script("--nonsense") == 2
     assert run_script("--dicom-database") == 2
-    assert run_script("--help") == 0
-    assert run_script("--dicom-database", "--help") == 0
+    capfd.readouterr()
+    assert run_script() == 2
     assert "--again" in capfd.readouterr().out
+    assert run_script("--options") == 0
+    printed = capfd.readouterr().out
+    assert "--again" in printed
+    assert "--dicom-database" in printed
+
+
+def test_the_options_are_listed_though_slicer_takes_help_for_itself(slicer_app):
+    command = [sys.executable, str(FAKE_SLICER), "--no-main-window", "--python-script", str(SCRIPT)]
+    printed = {
+        word: subprocess.run([*command, word], capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
+        for word in ("--help", "--options")
+    }
+    assert "--again" not in printed["--help"]
+    assert "--again" in printed["--options"]
 
 
 def test_whatever_happens_the_application_ends(run_script, slicer_app, monkeypatch):

@@ -142,12 +142,13 @@ def test_a_segmentation_that_is_gone_is_replaced_by_a_new_one(logic, slicer_app,
 
 def test_the_worker_gets_the_choices_and_the_folders_of_the_engines(logic, ct, monkeypatch, tmp_path, tiny_bundle):
     from ParotidSegLib.in_slicer.worker.job import segment_command
+    from ParotidSegLib.in_slicer.worker.start import FOLDERS
 
     commands: list[list[str]] = []
 
     def command(*arguments: Any, **options: Any) -> list[str]:
         commands.append(segment_command(*arguments, **options))
-        return worker("print(os.environ['PYTHONPATH'])")
+        return worker(f"print(os.environ[{FOLDERS!r}])")
 
     monkeypatch.setenv(engine_packages.ROOT_VARIABLE, str(tmp_path / "packages"))
     (engine_packages.folder_of("keras") / "keras").mkdir(parents=True)

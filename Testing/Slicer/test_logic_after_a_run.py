@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Shared"))
 
-from made_logic import REPORT, erase_half
+from made_logic import GOOD, REPORT, erase_half, run_timers_until
 
-from ParotidSegLib.errors import ImageError
+from ParotidSegLib.errors import ImageError, WorkerError
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 
 
@@ -24,6 +24,27 @@ def test_edits_are_measured_and_one_gland_can_be_reset(logic, slicer_app, drawn)
     after = logic.differences(drawn)
     assert after[RIGHT_PAROTID.key] == (0.0, 0.0)
     assert after[LEFT_PAROTID.key] == changes[LEFT_PAROTID.key]
+
+
+def test_an_error_that_nobody_foresaw_ends_a_run_too(logic, ct, made_worker, monkeypatch):
+    def put(*_: object, **__: object) -> None:
+        raise KeyError("which no one thought of")
+
+    made_worker(GOOD)
+    monkeypatch.setattr("ParotidSegLib.in_slicer.run.put_segments", put)
+    with pytest.raises(WorkerError, match="could not be put into the scene"):
+        logic.segment(ct)
+    told: list[tuple[object, ...]] = []
+    logic.segment(ct, callback=lambda *news: told.append(news))
+    run_timers_until(lambda: told)
+    assert told[0][0] is None
+    assert "which no one thought of" in told[0][1]
+
+
+def test_a_model_is_not_checked_anew_after_every_stroke(logic, drawn, monkeypatch):
+    structures = logic.structures(drawn)
+    monkeypatch.setattr("ParotidSegLib.in_slicer.run.load_bundle", lambda *_: pytest.fail("it was"))
+    assert logic.structures(drawn) == structures
 
 
 def test_what_no_model_drew_has_no_differences(logic, slicer_app, ct):

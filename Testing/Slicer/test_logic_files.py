@@ -65,8 +65,8 @@ def test_the_review_is_a_table_of_what_is_and_what_was(logic, slicer_app, ct, dr
     assert float(right["volume_ml"]) > 1.0
     assert (right["automatic_volume_ml"], right["confidence"]) == ("6.50", "0.910")
     assert (left["volume_ml"], left["mean_hu"], left["automatic_volume_ml"]) == ("0.00", "", "")
-    assert left["findings"] == "warning: Look, here."
-    assert (both["structure"], both["findings"]) == ("", "error: Both are odd.")
+    assert left["contour_remarks"] == "warning: Look, here."
+    assert (both["structure"], both["contour_remarks"]) == ("", "error: Both are odd.")
     assert right["model"] == "parotid-ct 0.1.0"
 
 

@@ -49,17 +49,15 @@ def test_the_module_file_stays_thin() -> None:
 
 
 def imported_by(name: str) -> set[str]:
-    """The files of in_slicer that one of them imports when it is read, as the list for developers names them."""
-    path = IN_SLICER.joinpath(*name.split(".")).with_suffix(".py")
+    """The files of in_slicer that one of them imports when it is read, as in "scene.undo"."""
+    file = IN_SLICER.joinpath(*name.split(".")).with_suffix(".py")
     found = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            candidates = [folder, *(folder / alias.name for alias in node.names)]
-            files = [
-                path for path in candidates if path.with_suffix(".py").is_file() and path.is_relative_to(IN_SLICER)
-            ]
-            found |= {".".join(path.relative_to(IN_SLICER).parts) for path in files}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        named = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        files = [named / alias.name for alias in node.names] if named.is_dir() else [named]
+        found |= {".".join(path.relative_to(IN_SLICER).parts) for path in files if path.is_relative_to(IN_SLICER)}
     return found
 
 
@@ -87,7 +85,7 @@ def test_no_text_to_translate_is_put_together_before(path: Path) -> None:
             assert isinstance(node.args[0], ast.Constant), f"{path.name}:{node.lineno} translates what is no plain text"
 
 
-@pytest.mark.parametrize("path", sorted((IN_SLICER / "panel").glob("*_section.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((IN_SLICER / "panel").rglob("*.py")), ids=lambda path: path.stem)
 def test_every_text_that_the_panel_sets_can_be_translated(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+import slicer
 import slicer.util
-from made_panel import add_ct, made_segmentation, make_panel, run_event_loop_until
+from made_panel import REPORT, add_ct, made_segmentation, make_panel, run_event_loop_until
 
 from ParotidSegLib.in_slicer.parameters import ExportFormat
-from ParotidSegLib.in_slicer.scene import undo
+from ParotidSegLib.in_slicer.scene import scene, undo
+from ParotidSegLib.in_slicer.scene.results import keep_report
 from ParotidSegLib.structures import PAROTIDS
 
 
@@ -57,6 +60,50 @@ def test_a_closed_scene_leaves_no_state_to_undo(panel: Any, slicer_app: Any) -> 
     assert undo._histories
     slicer_app.mrmlScene.Clear(True)
     assert not undo._histories
+
+
+def shows_a_review(panel: Any) -> bool:
+    """Whether the review shows anything of glands; the parts of it go together."""
+    shown = {panel.ui.reviewTable.isVisibleTo(panel.root), panel.ui.provenanceLabel.isVisibleTo(panel.root)}
+    (all_alike,) = shown
+    assert panel.ui.emptyLabel.isVisibleTo(panel.root) is not all_alike
+    assert (panel.ui.reviewTable.rowCount > 0) is all_alike
+    return all_alike
+
+
+def test_the_review_of_glands_that_were_removed_elsewhere_goes(panel: Any) -> None:
+    segmentation = panel.parameters.outputSegmentation.GetSegmentation()
+    assert shows_a_review(panel)
+    segmentation.RemoveSegment("Parotid_R")
+    run_event_loop_until(lambda: not panel.review._rows[0].found, seconds=2)
+    segmentation.RemoveSegment("Parotid_L")  # of the last one nothing else is told
+    run_event_loop_until(lambda: not shows_a_review(panel), seconds=2)
+
+
+def test_the_review_of_glands_that_come_from_elsewhere_comes(panel: Any) -> None:
+    segmentation = panel.parameters.outputSegmentation.GetSegmentation()
+    kept = slicer.vtkSegmentation()
+    kept.DeepCopy(segmentation)
+    segmentation.RemoveAllSegments()
+    run_event_loop_until(lambda: not shows_a_review(panel), seconds=2)
+    segmentation.CopySegmentFromSegmentation(kept, "Parotid_L")
+    run_event_loop_until(lambda: shows_a_review(panel), seconds=2)
+
+
+def test_undo_of_a_first_run_takes_the_review_with_it(panel: Any) -> None:
+    ct = panel.parameters.inputVolume
+    node = scene.new_segmentation(ct, "First run")
+    labels = sitk.GetImageFromArray(np.ones((4, 5, 6), np.uint8))
+    labels.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    scene.put_segments(node, labels, ct)
+    keep_report(node, REPORT)
+    panel.parameters.outputSegmentation = node
+    panel.measure()
+    assert shows_a_review(panel)
+    panel.ui.undoButton.click()
+    assert node.GetSegmentation().GetNumberOfSegments() == 0
+    run_event_loop_until(lambda: not shows_a_review(panel), seconds=2)
+    assert not panel.ui.undoButton.enabled
 
 
 @pytest.mark.parametrize("agree", [True, False])

@@ -261,6 +261,21 @@ def test_a_ct_that_cannot_be_handed_over_is_one_sentence(
     assert panel.ui.segmentButton.enabled
 
 
+def test_an_error_that_nobody_foresaw_ends_the_run(panel: Any, with_ct: Any, logic: MadeLogic) -> None:
+    logic.script = SLOW
+    panel.ui.segmentButton.click()
+
+    def poll() -> list[Any]:
+        raise KeyError("which no one thought of")
+
+    logic.runs[0].poll = poll
+    wait_for_end(panel)
+    assert "nobody foresaw (KeyError)" in panel.ui.messageLabel.text
+    assert panel.ui.segmentButton.text == "Segment parotids"
+    assert panel.ui.segmentButton.enabled
+    assert logic.runs[0].job._process.poll() is not None
+
+
 def test_the_log_can_be_copied(panel: Any, with_ct: Any, logic: MadeLogic) -> None:
     logic.script = "print('what a helper needs'); sys.exit(1)\n"
     panel.ui.segmentButton.click()
@@ -373,19 +388,3 @@ def test_typing_a_folder_measures_no_gland_again(panel: Any, with_ct: Any, monke
     assert panel.parameters.exportFolder == "/somewhere"
     assert not panel._later.active
     assert measured == []
-
-
-def test_all_choices_live_in_the_scene(panel: Any, with_ct: Any, logic: MadeLogic) -> None:
-    panel.ui.engineSelector.currentIndex = 2
-    panel.ui.deviceSelector.currentIndex = 1
-    panel.ui.mirrorCheckBox.checked = False
-    panel.ui.exportFormatSelector.currentIndex = 3
-    panel.ui.dicomFolderEdit.currentPath = "/ct"
-    other = make_panel(logic)
-    assert other.ui.inputSelector.currentNode() is with_ct
-    assert other.ui.engineSelector.currentIndex == 2
-    assert other.ui.deviceSelector.currentIndex == 1
-    assert not other.ui.mirrorCheckBox.checked
-    assert other.ui.exportFormatSelector.currentIndex == 3
-    assert other.ui.dicomFolderEdit.currentPath == "/ct"
-    other.cleanup()

@@ -127,6 +127,7 @@ def check_review(panel: Any, slice_node: Any) -> None:
 
 def check_correction(panel: Any, node: Any) -> None:
     """An edit changes the table and the difference; Reset takes it back, and Undo of the editor takes Reset back."""
+    panel.ui.correctSection.collapsed = False
     assert panel.ui.differenceLabel.text == "The contours are as the model drew them."
     drawn = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Parotid_R", panel.parameters.inputVolume)
     eaten = drawn.copy()

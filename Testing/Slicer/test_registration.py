@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vtk
 from made_images import values
 
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.reading.label_maps import read_labels
 from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.writing.export import terminology_tag
 
 
 @pytest.fixture
@@ -65,7 +67,16 @@ def test_the_sample_with_contours_brings_coded_segments_that_cannot_overwrite_th
 
     registration.register_sample_data()
     volume, segmentation = SampleDataLogic().downloadSamples("ParotidSegAverageAnatomyContours")
-    assert volume.GetStorageNode() is None
+    assert volume.IsA("vtkMRMLScalarVolumeNode")
+    assert segmentation.IsA("vtkMRMLSegmentationNode")
+    assert (volume.GetStorageNode(), segmentation.GetStorageNode()) == (None, None)
+    for structure in PAROTIDS:
+        segment = segmentation.GetSegmentation().GetSegment(structure.key)
+        assert segment.GetName() == structure.name
+        np.testing.assert_allclose(segment.GetColor(), [channel / 255 for channel in structure.colour], atol=1e-3)
+        tag = vtk.reference("")
+        assert segment.GetTag(segment.GetTerminologyEntryTagName(), tag)
+        assert str(tag) == terminology_tag(structure)
     assert segmentation.GetSegmentation().GetSegmentIDs() == ("Parotid_R", "Parotid_L")
     np.testing.assert_array_equal(values(scene.gland_labels(segmentation, volume)), values(read_labels(sample_labels)))
     right, left = scene.gland_table(segmentation, volume)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import re
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from made_images import like, made_head, values
 from orientations import rotation
+from packaging.markers import Marker
+from stand_in_launcher import write_launcher
+
+PINS = Path(__file__).with_name("slicers_own_packages.txt")
 
 
 def test_volumes_and_label_maps_go_through_files_as_in_the_application(slicer_app, add_volume, tmp_path):
@@ -78,3 +88,30 @@ def test_errors_of_mrml_are_noticed(started_slicer):
     started_slicer.mrmlScene.AddNewNodeByClass("vtkMRMLNoSuchNode")
     errors.stop()
     assert errors.texts
+
+
+def test_the_tests_run_with_the_packages_that_slicer_brings():
+    """Slicer's own versions, and the wheel of the release that users have."""
+    pins = re.findall(r"^(\w+)==([\w.]+)(?:; *([^#\n]+))?", PINS.read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = {name: version for name, version, marker in pins if not marker or Marker(marker.strip()).evaluate()}
+    assert {"pydicom", "highdicom", "requests"} <= set(wanted)
+    wanted["slicer-core"] = "5.12.4.0"
+    assert {name: importlib.metadata.version(name) for name in wanted} == wanted
+
+
+def test_the_launcher_puts_its_folders_first_and_swallows_the_signal_that_ends_its_python(slicer_app, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").mkdir()
+    for owner in ("theirs", "ours"):
+        (tmp_path / owner / "whose.py").write_text(f"print({owner!r})")
+    launcher = write_launcher(tmp_path / "PythonSlicer", folders=[tmp_path / "theirs"])
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "ours")}
+        return subprocess.run([launcher, "-c", code], capture_output=True, text=True, env=environment, check=False)
+
+    assert run("import whose").stdout == "theirs\n"
+    assert run("raise SystemExit(7)").returncode == 7
+    killed = run("import os; os.kill(os.getpid(), 9)")
+    assert killed.returncode == 1
+    assert "exit abnormally" in killed.stderr

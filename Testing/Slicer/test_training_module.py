@@ -149,7 +149,10 @@ def test_tables_and_charts_are_filed_in_one_folder_and_saved_with_the_scene(logi
     logic.showAgreement(tmp_path / "results")
     hierarchy = slicer_app.mrmlScene.GetSubjectHierarchyNode()
     folder = hierarchy.GetItemByName("Agreement of made")
-    assert hierarchy.GetNumberOfItemChildren(folder) == 8
+    # Of each gland: three tables, the chart, its points and three lines. Nothing lies loose beside the folder.
+    assert hierarchy.GetNumberOfItemChildren(folder) == 16
+    for node in slicer_app.util.getNodesByClass("vtkMRMLPlotSeriesNode"):
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
     slicer_app.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer_app.mrmlScene.Clear(True)
     slicer_app.util.loadScene(str(tmp_path / "scene.mrb"))

@@ -130,15 +130,19 @@ def test_the_table_measures_what_is_drawn_now(scene, add_volume, add_transform):
     np.testing.assert_allclose(np.subtract(moved.centre, (100, 0, 0)), middle_of(glands, 1), atol=3.0)
 
 
-def test_an_edit_is_measured_as_what_it_added_and_took_away(scene, add_volume):
+def test_an_edit_is_measured_as_what_it_added_and_took_away(scene, slicer_app, add_volume):
     head = made_head()
-    before, after = made_glands(head), made_glands(head)
-    array = values(after).astype(np.uint8)
+    array = values(made_glands(head)).astype(np.uint8)
+    volume = add_volume(head)
+    node = scene.new_segmentation(volume, "Glands")
+    scene.put_segments(node, made_glands(head), volume)
+    assert not any(edit.added_ml or edit.removed_ml for edit in scene.edits_ml(node, volume).values())
     inside = np.argwhere(array == 1)
     array[tuple(inside[:3].T)] = 0
     outside = np.argwhere(array == 0)
     array[tuple(outside[:5].T)] = 2
-    change = scene.difference_ml(before, like(head, array))
+    scene.put_segments(node, like(head, array), volume, is_automatic=False)
+    change = scene.edits_ml(node, volume)
     assert change["Parotid_R"].removed_ml == pytest.approx(3 * 0.15)
     assert change["Parotid_R"].added_ml == 0.0
     assert change["Parotid_L"].added_ml == pytest.approx(5 * 0.15)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CT, CONTOURS = "average_anatomy_ct.nii.gz", "average_anatomy_parotids.nii.gz"
+CT, CONTOURS = "average_anatomy_ct.nii.gz", "average_anatomy_parotids.seg.nrrd"
 
 
 def sample_file(name: str = CT) -> Path:

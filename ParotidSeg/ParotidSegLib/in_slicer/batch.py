@@ -19,10 +19,12 @@ from ..terminal.batch_command import LISTING
 from ..writing.export import write_json
 from .installing.engine_packages import DICOM, python_path
 from .run import worker_python
-from .worker.job import child_environment
-from .worker.process_tree import kill_tree
+from .worker.job import child_environment, module_command
+from .worker.process_tree import kill_tree, wait_for_tree
 
 _DATABASE = "--dicom-database"
+#: Slicer takes --help for itself, wherever it stands, and shows its own.
+_LIST_OPTIONS = "--options"
 _MODALITY = "0008,0060"
 #: How long a batch that was interrupted may put its files in order.
 _GRACE_SECONDS = 10.0
@@ -32,12 +34,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run a batch and wait for it; what it prints goes to the terminal that Slicer was started from.
 
     Args:
-        arguments: those of `parotidseg batch`; --dicom-database may stand in place of the folder.
+        arguments: those of `parotidseg batch`; --dicom-database may stand in place of the folder, and --options alone
+            lists them all.
 
     Returns:
         The exit code: 0 all done, 1 some failed, 2 wrong use.
     """
     words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    if not words or _LIST_OPTIONS in words:
+        _list_options()
+        return 0 if words else 2
     with tempfile.TemporaryDirectory(prefix="parotidseg-") as folder:
         listing = Path(folder) / "series.json"
         from_database = _DATABASE in words
@@ -57,21 +63,29 @@ def main(arguments: Sequence[str]) -> int:
         return _run(["batch", *words], packages, Path(folder))
 
 
+def _list_options() -> None:
+    with contextlib.suppress(SystemExit):  # argparse ends after its help
+        cli.parser().parse_args(["batch", "--help"])
+    print(f"\n{_DATABASE} in place of FOLDER takes all series of Slicer's DICOM database.", flush=True)
+
+
 def _run(words: Sequence[str], packages: Sequence[str], folder: Path) -> int:
     """Run the command line in PythonSlicer, with the packages that the module has installed for it."""
     mark = secrets.token_hex(16)
     process = subprocess.Popen(
-        [str(worker_python()), "-m", "ParotidSegLib", *words],
+        module_command(worker_python(), "ParotidSegLib", *words),
         env=child_environment(folder, python_path=python_path(*packages), mark=mark),
         stdin=subprocess.DEVNULL,
     )
     try:
         return process.wait()
+    except BaseException:
+        # An interruption from the keyboard reaches the whole family, and ends a launcher at once: the worker below it
+        # may tidy up.
+        wait_for_tree(process, mark, _GRACE_SECONDS)
+        raise
     finally:
-        # An interruption from the keyboard reaches the whole family: it may tidy up, but nothing of it stays.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-        kill_tree(process, mark)
+        kill_tree(process, mark)  # nothing of it stays
 
 
 def database_series(modality: str) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from slicer.i18n import tr as _
 from ..errors import OutputError
 from ..structures import PAROTIDS, Structure
 from ..writing.export import write_segmentation
-from .installing.engine_packages import DICOM, missing, python_path
+from .installing.engine_packages import DICOM, missing, python_path, set_to_install
 from .run import BUNDLE, worker_python
+from .scene.hierarchy import add_to_database, open_database
 from .scene.scene import dicom_files, gland_labels, is_edited
 from .worker.events import Cancelled, Event, Failure, Progress, Result
-from .worker.job import WorkerJob
+from .worker.job import WorkerJob, module_command
 
 STALL_SECONDS = 300.0
 #: The command line begins the sentence of a failure with its own name.
@@ -35,7 +37,9 @@ def dicom_problem(volume: Any, dicom_folder: str | Path | None = None) -> str:
             "their folder, or write a .seg.nrrd."
         )
     if missing(DICOM.name):
-        return _("The packages that write DICOM are not installed: install {title} first.").format(title=DICOM.title)
+        return _("The packages that write DICOM are not installed: install {title} first.").format(
+            title=set_to_install(DICOM.name).title
+        )
     return ""
 
 
@@ -76,7 +80,7 @@ class DicomJob:
             source = (
                 Path(dicom_folder) if dicom_folder is not None else _gathered(dicom_files(volume), folder / "dicom")
             )
-            words = [str(worker_python()), "-m", "ParotidSegLib", "export", str(handed), "--output", str(target)]
+            words = module_command(worker_python(), "ParotidSegLib", "export", handed, "--output", target)
             words += ["--dicom", str(source.absolute())]
             if is_edited(segmentation, volume, structures):
                 words.append("--edited")
@@ -129,6 +133,51 @@ class DicomJob:
             told = [line.removeprefix(_CLI_FAILURE) for line in self.log.splitlines() if line.startswith(_CLI_FAILURE)]
             return Failure(told[-1]) if told else event
         return event
+
+
+class DatabaseJob(DicomJob):
+    """A `DicomJob` whose file goes into Slicer's DICOM database, and nowhere else.
+
+    Args:
+        segmentation, volume, structures, dicom_folder: as of `DicomJob`.
+        suffix: .rtstruct.dcm or .seg.dcm.
+
+    Raises:
+        OutputError: as of `DicomJob`; or the database is not open.
+        ImageError: as of `DicomJob`.
+    """
+
+    def __init__(
+        self,
+        segmentation: Any,
+        volume: Any,
+        suffix: str,
+        *,
+        structures: Sequence[Structure],
+        dicom_folder: str | Path | None = None,
+    ) -> None:
+        if open_database() is None:
+            raise OutputError(
+                _("Slicer's DICOM database is not open: open the module DICOM once, and let it make a database.")
+            )
+        self._folder = tempfile.TemporaryDirectory(prefix="parotidseg-dicom-")
+        target = Path(self._folder.name) / f"contours{suffix}"
+        try:
+            super().__init__(segmentation, volume, target, structures=structures, dicom_folder=dicom_folder)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def close(self) -> None:
+        """Leave neither process nor temporary file."""
+        super().close()
+        self._folder.cleanup()
+
+    def _told(self, event: Event) -> Event:
+        told = super()._told(event)
+        if isinstance(told, Result) and not add_to_database(self.target.parent):
+            return Failure(_("Slicer's DICOM database did not take the file: look whether its disk is full."))
+        return told
 
 
 def _gathered(files: Sequence[Path], folder: Path) -> Path:

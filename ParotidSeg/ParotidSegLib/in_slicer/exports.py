@@ -18,9 +18,13 @@ from ..structures import Structure
 from ..writing.export import DICOM_SUFFIXES, write_segmentation
 from .dicom_job import DicomJob
 from .scene.results import report_of
+from .scene.reviewed import review_mark
 from .scene.scene import gland_labels, gland_table
 
 STEM = "parotids"
+#: Columns of the review: what is unusual about the contours (an empty cell is no clean bill of health), and the day on
+#: which a person marked the contour as reviewed (empty: not, or it was changed since).
+REMARKS, REVIEWED = "contour_remarks", "reviewed"
 _LABEL_SUFFIXES = (".seg.nrrd", ".nii.gz")
 
 
@@ -157,14 +161,15 @@ def write_review(segmentation: Any, volume: Any, path: Path, structures: Sequenc
                 "automatic_volume_ml": _number(measured.get("volume_ml"), 2),
                 "automatic_mean_hu": _number(measured.get("mean_hu"), 1),
                 "confidence": _number(measured.get("confidence"), 3),
-                "findings": _findings(report, key),
+                REMARKS: _remarks(report, key),
+                REVIEWED: _reviewed(segmentation, key, volume),
                 **common,
             }
         )
     if not rows:
         raise ImageError(_("There is nothing to review: segment the CT first."))
-    if _findings(report, None):
-        rows.append(dict.fromkeys(rows[0], "") | {"name": _("both"), "findings": _findings(report, None)} | common)
+    if _remarks(report, None):
+        rows.append(dict.fromkeys(rows[0], "") | {"name": _("both"), REMARKS: _remarks(report, None)} | common)
     # With a mark at the beginning, by which spreadsheets know UTF-8.
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
@@ -173,7 +178,12 @@ def write_review(segmentation: Any, volume: Any, path: Path, structures: Sequenc
     return path
 
 
-def _findings(report: dict[str, Any], key: str | None) -> str:
+def _reviewed(segmentation: Any, key: str, volume: Any) -> str:
+    mark = review_mark(segmentation, key, volume)
+    return mark.date if mark is not None and mark.holds else ""
+
+
+def _remarks(report: dict[str, Any], key: str | None) -> str:
     found = report.get("findings", ())
     return " ".join(f"{entry['severity']}: {entry['message']}" for entry in found if entry.get("structure") == key)
 

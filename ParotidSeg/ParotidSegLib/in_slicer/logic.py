@@ -16,17 +16,16 @@ import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..errors import BundleError, ImageError, WorkerError
-from ..model.bundle import load_bundle
 from ..structures import PAROTIDS, Structure
 from . import exports
-from .dicom_job import DicomJob
+from .dicom_job import DatabaseJob, DicomJob
 from .installing.engine_packages import DICOM, missing
 from .installing.installer import Plan, make_plan
 from .installing.preparation import Preparation, lacking_set
 from .parameters import ParotidSegParameters
-from .run import BUNDLE, SegmentationRun, checked_bundle, worker_python
+from .run import BUNDLE, SegmentationRun, checked_bundle, structures_of, worker_python
 from .scene import undo
-from .scene.scene import automatic_labels, dicom_files, difference_ml, gland_labels, reset_glands
+from .scene.scene import dicom_files, edits_ml, reset_glands
 from .worker.events import Event, Failure, Result
 
 POLL_SECONDS = 0.05
@@ -204,7 +203,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
     def structures(self, segmentationNode: Any) -> Sequence[Structure]:
         """What was segmented into a node: the structures of the model that drew in it."""
         try:
-            return load_bundle(segmentationNode.GetAttribute(BUNDLE) or "parotid-ct").structures
+            return structures_of(segmentationNode.GetAttribute(BUNDLE) or "parotid-ct")
         except BundleError:  # the user's model has gone since
             return PAROTIDS
 
@@ -221,11 +220,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         volume = volume_of(segmentationNode)
         if volume is None or volume.GetImageData() is None:
             return {}
-        structures = self.structures(segmentationNode)
-        before = automatic_labels(segmentationNode, volume, structures)
-        if before is None:
-            return {}
-        changes = difference_ml(before, gland_labels(segmentationNode, volume, structures), structures)
+        changes = edits_ml(segmentationNode, volume, self.structures(segmentationNode)) or {}
         return {key: (float(change.added_ml), float(change.removed_ml)) for key, change in changes.items()}
 
     def resetGland(self, segmentationNode: Any, key: str) -> None:
@@ -284,6 +279,18 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             segmentationNode,
             volumeNode,
             self.exportFiles(segmentationNode, folder, suffix=suffix)[0],
+            structures=self.structures(segmentationNode),
+            dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
+        )
+
+    def startDatabaseExport(
+        self, segmentationNode: Any, volumeNode: Any, *, suffix: str, dicom_folder: str | Path | None = None
+    ) -> DatabaseJob:
+        """Start to write RTSTRUCT or DICOM SEG into Slicer's DICOM database; whoever called polls and closes it."""
+        return DatabaseJob(
+            segmentationNode,
+            volumeNode,
+            suffix,
             structures=self.structures(segmentationNode),
             dicom_folder=self._unlessOfDatabase(dicom_folder, volumeNode),
         )

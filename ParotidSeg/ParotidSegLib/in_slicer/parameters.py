@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -51,11 +52,11 @@ class ExportFormat(enum.Enum):
     def label(self) -> str:
         """What the selector shows."""
         return {
-            ExportFormat.RTSTRUCT: _("DICOM RTSTRUCT (planning systems)"),
+            ExportFormat.RTSTRUCT: _("DICOM RTSTRUCT (planning)"),
             ExportFormat.DICOM_SEG: _("DICOM SEG"),
-            ExportFormat.SLICER: _("Slicer segmentation (.seg.nrrd)"),
+            ExportFormat.SLICER: _("Slicer segmentation"),
             ExportFormat.NIFTI: _("NIfTI label map (.nii.gz)"),
-            ExportFormat.STL: _("Surfaces (.stl, one per gland)"),
+            ExportFormat.STL: _("Surfaces (.stl)"),
             ExportFormat.CSV: _("Review as a table (.csv)"),
         }[self]
 
@@ -88,3 +89,14 @@ class ParotidSegParameters:
     exportFormat: ExportFormat = ExportFormat.RTSTRUCT
     exportFolder: str = ""
     dicomFolder: str = ""
+
+
+def run_options(parameters: ParotidSegParameters) -> dict[str, Any]:
+    """What the panel says about how to run, as arguments of the logic's `start`."""
+    return {
+        "bundle": parameters.bundle,
+        "engine": parameters.engine.value,
+        "device": parameters.device.value,
+        "mirror": parameters.mirror,
+        "uncertainty": parameters.uncertainty,
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ..files.sample_files import CONTOURS, CT, sample_file
 
@@ -12,7 +11,7 @@ CATEGORY = "ParotidSeg"
 CT_SAMPLE, CONTOURS_SAMPLE = "ParotidSegAverageAnatomy", "ParotidSegAverageAnatomyContours"
 CHECKSUMS = {
     CT: "SHA256:aa18315b4f71cbba04f989415d79afe7e480dcb85b0372b87029e8ebb3c2a348",
-    CONTOURS: "SHA256:2cd911c30b65c6c823bb285ceea365f5fc787595f147e2178330fc6431af52a3",
+    CONTOURS: "SHA256:412c6483b4c510798ad822025c6925a3f37b6da2f7a188eaee72350a76f55e35",
 }
 CT_NODE, CONTOURS_NODE = "Average anatomy", "Average parotid glands"
 
@@ -34,7 +33,9 @@ def register_terminology() -> str:
 def register_sample_data() -> None:
     """Offer the average anatomy, which is no patient's, in the module Sample Data; a second call changes nothing.
 
-    The files come with the extension, so that samples need no network.
+    The files come with the extension, so that samples need no network. Their types are named because readers of volumes
+    and of segmentations both claim such files; the application makes copies, so that saving a scene never writes over
+    the extension. No downloader of our own: it would serve the click alone, not `SampleDataLogic.downloadSamples`.
     """
     from SampleData import SampleDataLogic
 
@@ -46,6 +47,7 @@ def register_sample_data() -> None:
         fileNames=CT,
         checksums=CHECKSUMS[CT],
         nodeNames=CT_NODE,
+        loadFileTypes="VolumeFile",
         thumbnailFileName=str(icons / f"{CT_SAMPLE}.png"),
     )
     SampleDataLogic.registerCustomSampleDataSource(
@@ -55,26 +57,6 @@ def register_sample_data() -> None:
         fileNames=[CT, CONTOURS],
         checksums=[CHECKSUMS[CT], CHECKSUMS[CONTOURS]],
         nodeNames=[CT_NODE, CONTOURS_NODE],
-        customDownloader=load_sample_with_contours,
+        loadFileTypes=["VolumeFile", "SegmentationFile"],
         thumbnailFileName=str(icons / f"{CONTOURS_SAMPLE}.png"),
     )
-
-
-def load_sample_with_contours(source: Any = None) -> list[Any]:
-    """Load the average anatomy and its contours, as segments with codes and colours; returns volume and segmentation.
-
-    Args:
-        source: the application's description of the sample, which it hands over; not needed.
-    """
-    import slicer
-    import slicer.util
-
-    from .scene.scene import new_segmentation, put_segments
-
-    volume = slicer.util.loadVolume(str(sample_file(CT)), {"name": CT_NODE})
-    # Without this, saving the scene would write over the file that came with the extension.
-    slicer.mrmlScene.RemoveNode(volume.GetStorageNode())
-    volume.SetAndObserveStorageNodeID(None)
-    segmentation = new_segmentation(volume, CONTOURS_NODE)
-    put_segments(segmentation, sample_file(CONTOURS), volume, save_for_undo=lambda: None, is_automatic=False)
-    return [volume, segmentation]

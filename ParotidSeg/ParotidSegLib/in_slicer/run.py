@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from slicer.i18n import tr as _
 
 from ..errors import BundleError, ImageError, ParotidSegError
 from ..model.bundle import Bundle, load_bundle, shipped_bundles
+from ..structures import Structure
 from ..writing.outputs import UNCERTAINTY
 from .installing.engine_packages import python_path
 from .scene.results import keep_report
@@ -47,6 +50,29 @@ def checked_bundle(name_or_path: str | Path) -> Bundle:
         text = _("The model takes several images ({names}), and here is one: use it from the command line.")
         raise BundleError(text.format(names=names))
     return bundle
+
+
+def modified(bundle: str) -> float:
+    """When a bundle's file, or the bundle.json of its folder, was changed last; 0 for one that ships or is gone."""
+    described = Path(bundle) / "bundle.json" if Path(bundle).is_dir() else Path(bundle)
+    try:
+        return described.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def structures_of(bundle: str) -> Sequence[Structure]:
+    """What a model segments. It is asked for after every stroke of a brush, and checking a bundle takes 50 ms.
+
+    Raises:
+        BundleError: it is refused, or gone.
+    """
+    return _structures_of(bundle, modified(bundle))
+
+
+@functools.lru_cache(maxsize=8)
+def _structures_of(bundle: str, _modified: float) -> Sequence[Structure]:
+    return load_bundle(bundle).structures
 
 
 class SegmentationRun:
@@ -125,7 +151,8 @@ class SegmentationRun:
                 self._take(events[-1])
             except ParotidSegError as error:
                 events[-1] = Failure(str(error))
-            except (RuntimeError, ValueError, OSError, StopIteration) as error:
+            except Exception as error:  # whatever it is, the run must end: who waits for it would wait for ever
+                logging.exception("The contours could not be put into the scene.")
                 text = _("The contours could not be put into the scene ({reason}): look at the log and try again.")
                 events[-1] = Failure(text.format(reason=str(error).strip().rstrip(".") or type(error).__name__))
         if events and isinstance(events[-1], Result | Failure):

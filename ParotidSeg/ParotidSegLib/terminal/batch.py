@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ def _former(scan: Scan, folder: Path, model: Model, options: Options) -> Mapping
     """The report of an earlier run with the same bundle and options, if all files are there."""
     try:
         planned = plan(scan.source, folder, model.bundle, options)
-        if planned.report is None or not all(path.is_file() for path in planned.paths):
+        # A picture that cannot be drawn here is missed by nobody who goes on.
+        awaited = planned.paths if find_spec("matplotlib") else planned.needed
+        if planned.report is None or not all(path.is_file() for path in awaited):
             return None
         report = json.loads(planned.report.read_text(encoding="utf-8"))
         provenance = report["provenance"]

@@ -36,8 +36,8 @@ class Reporter(Protocol):
     def progress(self, stage: str, fraction: float, message: str) -> None:
         """Work goes on; the fraction is of the whole scan."""
 
-    def result(self, result: Segmentation, files: list[Path]) -> None:
-        """A scan is done and its files are written."""
+    def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
+        """A scan is done and its files are written; a note says what was left out."""
 
     def failure(self, message: str) -> None:
         """A scan, or the whole call, failed."""
@@ -70,10 +70,11 @@ class HumanReporter:
             print(f"{message} …", file=self._err, flush=True)
         self._stage = stage
 
-    def result(self, result: Segmentation, files: list[Path]) -> None:
+    def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
         self._clear()
         print(table(result), file=self._out)
-        print("Files:", *(f"  {path}" for path in files), sep="\n", file=self._out, flush=True)
+        notes = [note] if note else []
+        print("Files:", *(f"  {path}" for path in files), *notes, sep="\n", file=self._out, flush=True)
 
     def failure(self, message: str) -> None:
         self._clear()
@@ -98,9 +99,10 @@ class JsonReporter:
     def progress(self, stage: str, fraction: float, message: str) -> None:
         self._write({"stage": stage, "fraction": round(fraction, 4), "message": message})
 
-    def result(self, result: Segmentation, files: list[Path]) -> None:
+    def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
         paths = [str(path) for path in files]
-        self._write({"stage": "result", "fraction": 1.0, "message": "Done", "files": paths, "report": result.report()})
+        message = note or "Done"
+        self._write({"stage": "result", "fraction": 1.0, "message": message, "files": paths, "report": result.report()})
 
     def failure(self, message: str) -> None:
         self._write({"stage": "error", "fraction": 1.0, "message": message})
@@ -111,7 +113,7 @@ class JsonReporter:
 
 
 class QuietReporter(HumanReporter):
-    """Failures only."""
+    """Failures, and what was left out, only."""
 
     def heading(self, text: str) -> None:
         pass
@@ -119,8 +121,9 @@ class QuietReporter(HumanReporter):
     def progress(self, stage: str, fraction: float, message: str) -> None:
         pass
 
-    def result(self, result: Segmentation, files: list[Path]) -> None:
-        pass
+    def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
+        if note:
+            self.failure(note)
 
 
 def table(result: Segmentation) -> str:
@@ -135,7 +138,8 @@ def table(result: Segmentation) -> str:
                 f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU"
                 f"{measurement.confidence:13.2f}"
             )
-    lines.append("Findings:" if result.findings else "Findings: none")
+    # Not "findings", which to a clinician are those of disease: the checks look at the contours alone.
+    lines.append("Remarks on the contours" + (":" if result.findings else ": none (they do not look for disease)"))
     for finding in result.findings:
         where = " at ({:.0f}, {:.0f}, {:.0f}) mm".format(*finding.point) if finding.point else ""
         lines.append(f"  {finding.severity}: {finding.message}{where and f' Look{where}.'}")

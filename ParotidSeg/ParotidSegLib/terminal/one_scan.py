@@ -115,8 +115,8 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
         result = segment(images, model, mirror=options.mirror, uncertainty=options.uncertainty, progress=show.progress)
         result.timings.update(load=model.loading_seconds, read=reading)
         show.progress("write", 1.0, "Writing the result")
-        planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
-        show.result(result, planned.paths)
+        written = planned.write(images[0], result, window=_window(images[0], bundle), reference=reference)
+        show.result(result, written.paths, written.note)
         return result
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -171,8 +172,11 @@ class DicomReference:
 
     def identity(self, series_number: int, description: str) -> dict[str, Any]:
         """Arguments of highdicom's `SOPClass` for a new object in a series of its own."""
-        pydicom, _ = dicom_packages()
+        pydicom, highdicom = dicom_packages()
         now = datetime.now()
+        # `write` adds it: highdicom 0.28 would take the CT's and refuse a misspelt one, 0.27 has no such argument.
+        knows_it = "specific_character_set" in signature(highdicom.base.SOPClass.__init__).parameters
+        character_set = {"specific_character_set": None} if knows_it else {}
         return {
             "series_instance_uid": pydicom.uid.generate_uid(prefix=None),
             "sop_instance_uid": pydicom.uid.generate_uid(prefix=None),
@@ -184,8 +188,7 @@ class DicomReference:
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": SOFTWARE,
             "software_versions": __version__,
-            # Set when it is written: highdicom refuses character sets that are spelled wrongly.
-            "specific_character_set": None,
+            **character_set,
         }
 
     def write(self, dataset: Any, path: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,19 @@ from .preview import WINDOW
 
 #: What the name of the image of where the model is unsure ends with.
 UNCERTAINTY = ".uncertainty.nrrd"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        paths: the files.
+        note: why there is no picture though one was wanted, one sentence; else empty.
+    """
+
+    paths: list[Path]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,11 @@ class Outputs:
         return [path for path in all_of_them if path is not None]
 
     @property
+    def needed(self) -> list[Path]:
+        """The paths without that of the picture, which a result can do without."""
+        return [path for path in self.paths if path != self.preview]
+
+    @property
     def needs_dicom(self) -> bool:
         """Whether a result is DICOM, which refers to the slices of the DICOM series that the scan was read from."""
         return any(map(is_dicom, self.paths))
@@ -108,8 +126,10 @@ class Outputs:
         *,
         window: tuple[float, float] = WINDOW,
         reference: DicomReference | None = None,
-    ) -> None:
+    ) -> Written:
         """Write all files; if one fails, or the run is ended, none stays, nor a folder made for them.
+
+        The picture alone may fail: it only shows what the other files hold, so it is left out, and the result says why.
 
         Args:
             image: the scan, for the picture.
@@ -121,18 +141,37 @@ class Outputs:
             OutputError: one sentence that says which file cannot be written and why.
         """
         started = time.perf_counter()
+        note = ""
         with _staged(self.paths) as staged:
             for path in (self.labels, *self.dicom):
                 _write_labels(result, staged[path], reference)
             if self.uncertainty and result.uncertainty is not None:
                 write_image(result.uncertainty, staged[self.uncertainty])
             if self.preview:
-                from .preview import draw_preview
-
-                draw_preview(image, result.labels, staged[self.preview], structures=result.structures, window=window)
+                note = _draw(image, result, staged[self.preview], window)
+                if note:
+                    del staged[self.preview]
             result.timings["write"] = time.perf_counter() - started
             if self.report:
                 write_json(result.report(), staged[self.report])
+        if self.preview and note:
+            with suppress(OSError):
+                self.preview.unlink(missing_ok=True)  # that of an earlier result
+        return Written([path for path in self.paths if not (note and path == self.preview)], note)
+
+
+def _draw(image: sitk.Image, result: Segmentation, path: Path, window: tuple[float, float]) -> str:
+    """Draw the picture; why there is none, one sentence, or empty."""
+    try:
+        from .preview import draw_preview
+
+        draw_preview(image, result.labels, path, structures=result.structures, window=window)
+    except ModuleNotFoundError as error:
+        return f"The picture was left out because the package {error.name} is not installed: all other files are there."
+    except Exception as error:  # of whatever kind: the contours are worth more than their picture
+        kind = type(error).__name__  # not its text, which may hold the name of a file
+        return f"The picture was left out because it could not be drawn ({kind}): all other files are there."
+    return ""
 
 
 def _write_labels(result: Segmentation, path: Path, reference: DicomReference | None) -> None:

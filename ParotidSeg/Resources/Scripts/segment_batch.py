@@ -3,7 +3,7 @@
     Slicer --no-splash --no-main-window --python-script segment_batch.py FOLDER --output RESULTS
     Slicer --no-splash --no-main-window --python-script segment_batch.py --dicom-database --output RESULTS
 
-The options and exit codes are those of `parotidseg batch`; --help lists them.
+The options and exit codes are those of `parotidseg batch`; --options lists them (Slicer takes --help for itself).
 """
 
 import sys

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from ParotidSegLib.errors import DataError, OutputError, ParotidSegError
 from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.writing.export import write_segmentation
 
 from ..data.dataset import DatasetFolder
 from .template_alignment import (
@@ -41,7 +42,7 @@ from .template_alignment import (
 )
 
 CT_NAME = "average_anatomy_ct.nii.gz"
-LABELS_NAME = "average_anatomy_parotids.nii.gz"
+LABELS_NAME = "average_anatomy_parotids.seg.nrrd"
 
 BODY_THRESHOLD_HU = -400.0
 #: Above this only metal is found.
@@ -239,12 +240,12 @@ def _use_one_thread() -> None:
 
 def write_template(ct: sitk.Image, labels: sitk.Image, output: Path) -> None:
     """Write both images into the folder `output`; OutputError if that is impossible."""
-    for name, image in ((CT_NAME, ct), (LABELS_NAME, labels)):
-        with atomic_path(output / name) as temporary:
-            try:
-                sitk.WriteImage(image, str(temporary), useCompression=True)
-            except RuntimeError as error:
-                raise OutputError(f"{output / name} cannot be written; choose another folder.") from error
+    with atomic_path(output / CT_NAME) as temporary:
+        try:
+            sitk.WriteImage(ct, str(temporary), useCompression=True)
+        except RuntimeError as error:
+            raise OutputError(f"{output / CT_NAME} cannot be written; choose another folder.") from error
+    write_segmentation(labels, output / LABELS_NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,7 @@ class AgreementNodes:
         statistics: table: bias and limits of agreement with their 95 % confidence intervals, SD, slope and its p-value.
         lines: table: the ends of the lines of the chart.
         chart: plot chart: differences over means, bias and limits.
+        series: plot series: the points of the chart and its lines.
     """
 
     structure: Structure
@@ -37,6 +38,7 @@ class AgreementNodes:
     statistics: Any
     lines: Any
     chart: Any
+    series: tuple[Any, ...]
 
 
 def show_agreement(results: Results | str | Path, *, name: str = "", show: bool = True) -> list[AgreementNodes]:
@@ -90,7 +92,8 @@ def _nodes_of(structure: Structure, rows: Sequence[CaseScores]) -> AgreementNode
     )
     statistics = _statistics(structure, agreement)
     lines = _lines(structure, agreement, (min(means), max(means)))
-    return AgreementNodes(structure, cases, statistics, lines, _chart(structure, cases, lines, agreement))
+    chart, series = _chart(structure, cases, lines, agreement)
+    return AgreementNodes(structure, cases, statistics, lines, chart, series)
 
 
 def _statistics(structure: Structure, agreement: BlandAltman) -> Any:
@@ -138,7 +141,8 @@ def _table(name: str, columns: dict[str, Sequence[str] | Sequence[float]]) -> An
     return node
 
 
-def _chart(structure: Structure, cases: Any, lines: Any, agreement: BlandAltman) -> Any:
+def _chart(structure: Structure, cases: Any, lines: Any, agreement: BlandAltman) -> tuple[Any, tuple[Any, ...]]:
+    """The chart and its series."""
     chart = slicer.mrmlScene.AddNewNodeByClass(
         "vtkMRMLPlotChartNode", slicer.mrmlScene.GenerateUniqueName(f"{structure.name}: agreement")
     )
@@ -150,6 +154,7 @@ def _chart(structure: Structure, cases: Any, lines: Any, agreement: BlandAltman)
     points.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle)
     points.SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleNone)
     points.SetColor(*(channel / 255.0 for channel in structure.colour))
+    series = [points]
     for column in range(1, lines.GetNumberOfColumns()):
         title = lines.GetColumnName(column)
         line = _series(chart, title, lines, title)
@@ -157,7 +162,8 @@ def _chart(structure: Structure, cases: Any, lines: Any, agreement: BlandAltman)
         solid, dashed = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid, slicer.vtkMRMLPlotSeriesNode.LineStyleDash
         line.SetLineStyle(solid if title == "bias" else dashed)
         line.SetColor(*_INK)
-    return chart
+        series.append(line)
+    return chart, tuple(series)
 
 
 def _series(chart: Any, name: str, table: Any, column: str) -> Any:
@@ -177,7 +183,8 @@ def _file_away(nodes: Sequence[AgreementNodes], name: str) -> None:
         return
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name)
     for of_structure in nodes:
-        for node in (of_structure.chart, of_structure.cases, of_structure.statistics, of_structure.lines):
+        tables = (of_structure.cases, of_structure.statistics, of_structure.lines)
+        for node in (of_structure.chart, *of_structure.series, *tables):
             item = hierarchy.GetItemByDataNode(node)
             if item:
                 hierarchy.SetItemParent(item, folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ParotidSegLib.errors import WorkerError
 from ParotidSegLib.in_slicer.installing.engine_packages import python_path
 from ParotidSegLib.in_slicer.worker.events import Failure, LogLine, Progress, Result
-from ParotidSegLib.in_slicer.worker.job import WorkerJob
+from ParotidSegLib.in_slicer.worker.job import WorkerJob, module_command
 
 #: The folder that holds this package, for the child.
 _TRAINING_FOLDER = Path(__file__).resolve().parents[2]
@@ -62,9 +62,9 @@ class Work:
         self._report, self._watch = report, watch
         self._over = False
         tells = "fit" in words[:1]
-        command = [worker_python(), "-m", "ParotidSegTrainingLib.cli", *words]
+        told = ("--progress", "json") if tells else ()
         self.job = WorkerJob(
-            [str(word) for word in [*command, *(["--progress", "json"] if tells else [])]],
+            module_command(worker_python(), "ParotidSegTrainingLib.cli", *words, *told),
             stall_seconds=None,  # an epoch or a case may take its time
             grace_seconds=_GRACE_SECONDS,
             python_path=[_TRAINING_FOLDER, *python_path("keras", "auto", "dicom")],
@@ -126,4 +126,5 @@ class Work:
     def _sentence(self, failure: Failure) -> str:
         """The command's own sentence, if it ended by itself and printed one."""
         said = _SENTENCE.findall(self.job.log)
-        return said[-1] if self.job.exit_code in (1, 2) and not self.job.cancelled and said else failure.message
+        ended_itself = self.job.exit_code in (1, 2) and not self.job.cancelled and not self.job.died
+        return said[-1] if ended_itself and said else failure.message

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import update_cmake_lists
 from ParotidSegLib.structures import PAROTIDS
@@ -21,6 +23,7 @@ else:
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULES = update_cmake_lists.MODULES
+PROJECT = "ParotidSeg/SlicerParotidSeg"
 TERMINOLOGY = next((REPOSITORY / "ParotidSeg" / "Resources" / "Terminology").glob("*.term.json"))
 
 
@@ -77,10 +80,41 @@ def test_the_extension_metadata_are_one_line_each():
         assert re.search(rf'^set\(EXTENSION_{name} "[^"\n]+"\)', text, re.MULTILINE), name
 
 
-def test_icon_and_screenshot_of_the_catalogue_lie_where_their_addresses_say():
+def test_icon_and_screenshots_of_the_catalogue_lie_where_their_addresses_say():
+    """The Extensions Index fetches every address, and takes nothing but PNG, JPEG and GIF."""
     for name in ("ICONURL", "SCREENSHOTURLS"):
-        path = re.search(rf'set\(EXTENSION_{name} ".*/main/([^"]+)"\)', read("CMakeLists.txt"))[1]
-        assert (REPOSITORY / path).is_file(), path
+        addresses = re.search(rf'set\(EXTENSION_{name} "([^"]+)"\)', read("CMakeLists.txt"))[1].split()
+        assert addresses
+        for address in addresses:
+            base, _, path = address.partition("/main/")
+            assert base == f"https://raw.githubusercontent.com/{PROJECT}"
+            assert (REPOSITORY / path).read_bytes().startswith(b"\x89PNG\r\n"), path
+
+
+def test_the_icons_are_pictures_of_128_pixels():
+    icons = [REPOSITORY / "Resources" / "ParotidSeg.png"]
+    icons += [REPOSITORY / module / "Resources" / "Icons" / f"{module}.png" for module in MODULES]
+    for icon in icons:
+        assert struct.unpack(">II", icon.read_bytes()[16:24]) == (128, 128), icon.name
+
+
+def test_the_catalogue_entry_is_what_the_extensions_index_takes():
+    """Its schema 1.0.2 and the checks of its pull requests, as far as they need no network."""
+    path = REPOSITORY / "Resources" / "ParotidSeg.json"
+    assert b"\r" not in path.read_bytes()
+    entry = json.loads(path.read_text(encoding="utf-8"))
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert {"$schema", "category", "scm_url"} <= set(entry)
+    optional = {"scm_revision", "scm_type", "build_dependencies", "build_subdirectory", "enabled", "tier"}
+    assert set(entry) <= {"$schema", "category", "scm_url", "dicom_support_rule"} | optional
+    assert entry["category"] == "Segmentation"
+    assert entry["tier"] in range(1, 6)
+    assert entry["scm_url"] == f"https://github.com/{PROJECT}.git"
+    assert "slicer" in PROJECT.partition("/")[2].lower()
+    (name,) = re.findall(r"project\s*\(\s*([^\s)]+)", read("CMakeLists.txt"))
+    assert name == path.stem
+    assert not name.lower().startswith("slicer")
+    assert (REPOSITORY / "LICENSE.txt").is_file()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -151,6 +185,17 @@ def test_slicers_requirements_have_the_bounds_of_the_package(project):
     extras = project["project"]["optional-dependencies"]
     allowed = {*project["project"]["dependencies"], *extras["tensorflow"], *extras["openvino"], *extras["dicom"]}
     assert set(lines) <= allowed
+
+
+def test_what_slicer_brings_is_within_the_bounds_and_so_is_the_newest_highdicom(project):
+    extras = project["project"]["optional-dependencies"]
+    bounds = {re.split("[<>=]", line)[0]: line for line in (*project["project"]["dependencies"], *extras["dicom"])}
+    pins = dict(re.findall(r"^(\w+)==([\w.]+)", read("Testing/Slicer/slicers_own_packages.txt"), re.MULTILINE))
+    assert {"numpy", "SimpleITK", "pydicom", "highdicom", "requests"} == set(pins)
+    for name in pins.keys() & bounds.keys():
+        assert Requirement(bounds[name]).specifier.contains(pins[name]), name
+    (newest,) = re.findall(r"--target \$\(VENV\)/newest 'highdicom(<[\d.]+)'", read("Makefile"))
+    assert bounds["highdicom"].endswith(f",{newest}")
 
 
 def test_every_requirement_has_an_upper_bound(project):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ParotidSegLib.in_slicer.installing.engine_packages import PACKAGE_SETS, requirement_lines
+from ParotidSegLib.in_slicer.installing.engine_packages import OPENVINO, PACKAGE_SETS, requirement_lines
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TEXT = (REPOSITORY / "Documentation" / "Slicer.md").read_text(encoding="utf-8")
@@ -57,4 +57,4 @@ def test_the_sizes_are_those_that_the_panel_tells():
 def test_the_command_that_fills_a_folder_has_the_bounds_of_the_requirements():
     (command,) = re.findall(r"^python -m pip download .*$", section("Installing the engine"), re.MULTILINE)
     quoted = {frozenset(re.split("[<>=,]+", text)) for text in re.findall(r'"([^"]+)"', command)}
-    assert quoted == {frozenset(re.split("[<>=,]+", line)) for line in requirement_lines("openvino")}
+    assert quoted == {frozenset(re.split("[<>=,]+", line)) for line in requirement_lines(OPENVINO)}

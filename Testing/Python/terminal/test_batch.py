@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +113,20 @@ def test_a_second_run_does_only_what_is_left_and_what_is_new(results, archive, t
     assert [row["scan"] for row in rows_of(output)] == ["004", "004", "001", "001", "003", "003"]
     assert {row["status"] for row in rows_of(output)} == {"done"}
     assert (output / "003" / "parotids.png").is_file()
+
+
+@pytest.mark.engine
+def test_a_batch_without_matplotlib_leaves_out_the_pictures_and_goes_on(tmp_path, sample_ct, monkeypatch, capsys):
+    """As in Slicer, which has none."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    shutil.copy(sample_ct, tmp_path / "scan.nii.gz")
+    command = ["batch", str(tmp_path), "-o", str(tmp_path / "out"), "--no-mirror", "--progress", "human"]
+    assert main(command) == 0
+    assert "The picture was left out because the package matplotlib is not installed" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "out" / "001").iterdir()) == ["parotids.seg.nrrd", "report.json"]
+    assert [row["status"] for row in rows_of(tmp_path / "out")] == ["done", "done"]
+    assert main(command) == 0
+    assert "0 segmented, 1 done before, 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.engine

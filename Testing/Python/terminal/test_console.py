@@ -58,9 +58,9 @@ def test_the_table_names_model_engine_and_time_and_asks_for_a_review(result):
     assert "clinician" in lines[-1]
 
 
-def test_a_result_without_findings_says_so(result):
+def test_a_result_without_remarks_says_so_and_that_nobody_looked_for_disease(result):
     result.findings.clear()
-    assert "Findings: none" in table(result).splitlines()
+    assert "Remarks on the contours: none (they do not look for disease)" in table(result).splitlines()
 
 
 def test_the_columns_of_the_table_stand_under_their_headings(result):

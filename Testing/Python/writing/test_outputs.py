@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -185,11 +186,19 @@ def failing(error: BaseException):
     return fail
 
 
-@pytest.mark.parametrize("stage", ["write_segmentation", "draw_preview", "write_json"])
+NO_SPACE = OSError(28, "No space left on device")
+
+
 @pytest.mark.parametrize(
-    "error",
-    [OSError(28, "No space left on device"), OutputError("It did not work."), KeyboardInterrupt(), SystemExit(143)],
-    ids=["no space", "refused", "Ctrl-C", "terminated"],
+    ("stage", "error"),
+    [
+        *itertools.product(
+            ("write_segmentation", "write_json"),
+            (NO_SPACE, OutputError("It did not work."), KeyboardInterrupt(), SystemExit(143)),
+        ),
+        *itertools.product(("draw_preview",), (KeyboardInterrupt(), SystemExit(143))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 @pytest.mark.parametrize("there", [False, True], ids=["new folder", "old folder"])
 @pytest.mark.usefixtures("no_drawing")
@@ -208,6 +217,27 @@ def test_nothing_stays_of_a_result_that_could_not_be_written(*, tmp_path, result
     assert files_below(tmp_path) == before
     if there:
         assert (tmp_path / "out" / "parotids.seg.nrrd").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NO_SPACE, OutputError("It did not work."), ValueError("a name"), MemoryError(), ModuleNotFoundError(name="x")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_picture_that_cannot_be_drawn_ends_nothing(tmp_path, scan, result, monkeypatch, error):
+    (tmp_path / "parotids.png").write_bytes(b"of an earlier result")
+    monkeypatch.setattr(preview_module, "draw_preview", failing(error))
+    written = plan(tmp_path).write(scan, result)
+    assert files_below(tmp_path) == ["parotids.seg.nrrd", "report.json"]
+    assert [path.name for path in written.paths] == ["parotids.seg.nrrd", "report.json"]
+    assert written.note.startswith("The picture was left out because ")
+    assert "a name" not in written.note
+
+
+def test_a_result_with_its_picture_has_no_note(tmp_path, scan, result):
+    written = plan(tmp_path).write(scan, result)
+    assert [path.name for path in written.paths] == ["parotids.seg.nrrd", "parotids.png", "report.json"]
+    assert written.note == ""
 
 
 @pytest.mark.usefixtures("no_drawing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 import tempfile
 import types
@@ -10,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Shared"))
+from stand_in_launcher import write_launcher
+
 from .io_manager import CoreIOManager
 from .modules import ModuleManager, Modules
-
-#: The launcher starts Python as a child and waits for it, as Slicer's does: killing it alone leaves the child.
-_LAUNCHER = '#!/bin/sh\n"{python}" "$@"\nexit $?\n'
 
 
 class Application:
@@ -35,10 +34,7 @@ class Application:
         self.slicerHome = self._folder.name
         self.temporaryPath = str(Path(self._folder.name) / "tmp")
         Path(self.temporaryPath).mkdir()
-        launcher = Path(self.slicerHome) / "bin" / "PythonSlicer"
-        launcher.parent.mkdir()
-        launcher.write_text(_LAUNCHER.format(python=sys.executable), encoding="utf-8")
-        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+        write_launcher(Path(self.slicerHome) / "bin" / "PythonSlicer")
 
     def applicationLogic(self) -> Any:
         """The real vtkSlicerApplicationLogic."""

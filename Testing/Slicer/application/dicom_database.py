@@ -1,7 +1,13 @@
-"""`slicer.dicomDatabase`: the calls of ctkDICOMDatabase that the modules use, over folders of DICOM files."""
+"""`slicer.dicomDatabase`: the calls of ctkDICOMDatabase that the modules use, over folders of DICOM files.
+
+Beside it `DICOMLib.DICOMUtils`, whose `importDicom` copies files into it.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +17,40 @@ import pydicom
 class DicomDatabase:
     """Patients, studies, series and instances of the files in some folders; indices are lists, as in CTK tuples."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.isOpen = True
         self._instances: dict[str, tuple[str, Any]] = {}
+        self.databaseDirectory = str(folder)
+        #: For tests: what the windows that show the database were told; importing tells them nothing.
+        self.shown_images = 0
 
     def addFolder(self, folder: Path) -> None:
         """For tests: take in every DICOM file below a folder."""
         for path in sorted(folder.rglob("*.dcm")):
             header = pydicom.dcmread(path, stop_before_pixels=True)
             self._instances[str(header.SOPInstanceUID)] = (str(path), header)
+        self.databaseChanged()
+
+    def databaseChanged(self) -> None:
+        """The signal, emitted by calling it, upon which the windows show what there is."""
+        self.shown_images = self.imagesCount()
+
+    def imagesCount(self) -> int:
+        """The number of instances, images or not."""
+        return len(self._instances)
+
+    def take(self, path: Path, *, copy: bool) -> None:
+        """What the indexer does with a file: one that is no DICOM, or names no study, is left out without a word."""
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True)
+            study, series, instance = header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID
+        except (pydicom.errors.InvalidDicomError, AttributeError):
+            return
+        if copy:
+            target = Path(self.databaseDirectory) / "dicom" / study / series / f"{instance}.dcm"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path = Path(shutil.copy(path, target))
+        self._instances[str(instance)] = (str(path), header)
 
     def patients(self) -> tuple[str, ...]:
         """Keys of the patients; a key is no PatientID."""
@@ -58,3 +89,25 @@ class DicomDatabase:
     def _unique(self, attribute: str, wanted: Any) -> tuple[str, ...]:
         headers = [header for _, header in self._instances.values() if wanted(header)]
         return tuple(dict.fromkeys(str(getattr(header, attribute)) for header in headers))
+
+
+def importDicom(dicomDataDir: str, dicomDatabase: Any = None, copyFiles: bool = False) -> bool:
+    """Import the DICOM files of a folder; waits in an event loop, in which timers go on. True whatever was taken."""
+    import slicer
+    from PySide6.QtCore import QCoreApplication
+
+    database = slicer.dicomDatabase if dicomDatabase is None else dicomDatabase
+    for path in sorted(Path(dicomDataDir).rglob("*")):
+        if path.is_file():
+            database.take(path, copy=copyFiles)
+    QCoreApplication.processEvents()
+    return True
+
+
+def install_dicom_lib() -> None:
+    """Make `from DICOMLib import DICOMUtils` work, as where Slicer's DICOM module is loaded."""
+    utils = types.ModuleType("DICOMLib.DICOMUtils")
+    utils.importDicom = importDicom  # type: ignore[attr-defined]
+    package = types.ModuleType("DICOMLib")
+    package.DICOMUtils = utils  # type: ignore[attr-defined]
+    sys.modules.update({"DICOMLib": package, "DICOMLib.DICOMUtils": utils})

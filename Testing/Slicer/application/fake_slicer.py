@@ -18,6 +18,11 @@ sys.path[:0] = [
 
 def main(words: list[str]) -> int:
     """Returns the exit code that the application would end with."""
+    # The application's own parser looks at all words up to a lone "--", also at those behind the script.
+    own = words[: words.index("--")] if "--" in words else words
+    if {"--help", "-h"} & set(own):
+        print("Usage\n  Slicer [options]")
+        return 0
     from application.start import start
 
     slicer = start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,10 +86,37 @@ def place_in_study(slicer_app: Any) -> Callable[..., tuple[int, int]]:
 
 
 @pytest.fixture
-def dicom_database(slicer_app: Any) -> Iterator[Any]:
+def dicom_database(slicer_app: Any, tmp_path: Path) -> Iterator[Any]:
     """An open, empty `slicer.dicomDatabase`; `addFolder` fills it."""
-    from .dicom_database import DicomDatabase
+    from .dicom_database import DicomDatabase, install_dicom_lib
 
-    slicer_app.dicomDatabase = DicomDatabase()
+    install_dicom_lib()
+    slicer_app.dicomDatabase = DicomDatabase(tmp_path / "dicom-database")
     yield slicer_app.dicomDatabase
     del slicer_app.dicomDatabase
+
+
+@pytest.fixture
+def slice_views(slicer_app: Any) -> Iterator[list[Any]]:
+    """The logics of three slice views, real ones, as a window's layout makes them: axial, coronal, sagittal."""
+    application_logic, scene = slicer_app.app.applicationLogic(), slicer_app.mrmlScene
+    slicer_app.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    logics = []
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        node = scene.CreateNodeByClass("vtkMRMLSliceNode")
+        node.UnRegister(None)
+        node.SetName(name)
+        node.SetLayoutName(name)
+        node = scene.AddNode(node)
+        node.SetOrientation(orientation)
+        node.SetDimensions(320, 240, 1)
+        logic = slicer_app.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(application_logic)
+        logic.SetMRMLScene(scene)
+        logic.SetSliceNode(node)
+        application_logic.GetSliceLogics().AddItem(logic)
+        logics.append(logic)
+    yield logics
+    application_logic.GetSliceLogics().RemoveAllItems()
+    for logic in logics:
+        logic.SetMRMLScene(None)

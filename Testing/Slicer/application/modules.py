@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,30 @@ class Modules(types.ModuleType):
 class ModuleManager:
     """`slicer.app.moduleManager()`."""
 
+    _SIGNAL = "moduleAboutToBeUnloaded(QString)"
+
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
+        self.connected: list[Callable[[str], object]] = []
+
+    def connect(self, signal: str, slot: Callable[[str], object]) -> bool:
+        """Remember who is to be told that a module ends; any other signal raises."""
+        if signal != self._SIGNAL:
+            raise ValueError(f"the module manager has no signal {signal!r} here")
+        self.connected.append(slot)
+        return True
+
+    def disconnect(self, signal: str, slot: Callable[[str], object]) -> bool:
+        """End what `connect` began; False if there was nothing to end."""
+        if signal != self._SIGNAL or slot not in self.connected:
+            return False
+        self.connected.remove(slot)
+        return True
+
+    def unload(self, name: str) -> None:
+        """For tests: what the application does with a module at its end."""
+        for slot in list(self.connected):
+            slot(name)
 
     def module(self, name: str) -> Module | None:
         """The module, or None, as in the application."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .io_manager import FILE_TYPES
+#: Readers of volumes and of segmentations claim these alike: without a named type it is not settled who loads them.
+AMBIGUOUS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def _listed(value: Any) -> list[Any]:
@@ -28,6 +29,7 @@ class SampleDataSource:
     fileNames: Sequence[str]
     nodeNames: Sequence[str]
     checksums: Sequence[str]
+    loadFileTypes: Sequence[str | None]
     thumbnailFileName: str | None
     customDownloader: Callable[..., Any] | None
 
@@ -55,8 +57,10 @@ def sample_data_module(slicer: Any) -> types.ModuleType:
         ) -> None:
             """Add a sample; one that is there already is not added again."""
             assert sampleName
-            lists = [_listed(value) for value in (uris, fileNames, nodeNames, checksums)]
-            assert len({len(values) for values in lists}) == 1, "one name, node and checksum for each address"
+            lists = [_listed(value) for value in (uris, fileNames, nodeNames, checksums, loadFileTypes)]
+            if loadFileTypes is None:
+                lists[-1] = [None] * len(lists[0])
+            assert len({len(values) for values in lists}) == 1, "one name, node, checksum and type for each address"
             source = SampleDataSource(sampleName, *lists, thumbnailFileName, customDownloader)
             if source not in sources.setdefault(category, []):
                 sources[category].append(source)
@@ -67,23 +71,25 @@ def sample_data_module(slicer: Any) -> types.ModuleType:
             return sources.get(category, [])
 
         def downloadSamples(self, sampleName: str) -> list[Any]:
-            """Load a sample."""
+            """Load a sample. A downloader of its own serves the button of the module alone, as in the application."""
             source = next(s for listed in sources.values() for s in listed if s.sampleName == sampleName)
-            if source.customDownloader:
-                return source.customDownloader(source)
-            return [
-                self._load(*one)
-                for one in zip(source.uris, source.fileNames, source.nodeNames, source.checksums, strict=True)
-            ]
+            columns = (source.uris, source.fileNames, source.nodeNames, source.checksums, source.loadFileTypes)
+            return [self._load(*one) for one in zip(*columns, strict=True)]
 
         @staticmethod
-        def _load(uri: str, file_name: str, node_name: str, checksum: str) -> Any:
+        def _load(uri: str, file_name: str, node_name: str, checksum: str, kind: str | None) -> Any:
             path = Path(slicer.app.temporaryPath) / file_name
             urllib.request.urlretrieve(uri, path)
             algorithm, digest = slicer.util.extractAlgoAndDigest(checksum)
             assert slicer.util.computeChecksum(algorithm, str(path)) == digest
-            kind = FILE_TYPES[slicer.app.coreIOManager().extractKnownExtension(path)]
-            return slicer.util.loadNodeFromFile(str(path), kind, {"name": node_name})
+            suffix = slicer.app.coreIOManager().extractKnownExtension(path)
+            assert kind or suffix not in AMBIGUOUS, f"several readers claim {suffix}: name the type of the file"
+            node = slicer.util.loadNodeFromFile(
+                str(path), kind or slicer.app.coreIOManager().fileType(path), {"name": node_name}
+            )
+            slicer.mrmlScene.RemoveNode(node.GetStorageNode())
+            node.SetAndObserveStorageNodeID(None)
+            return node
 
     module = types.ModuleType("SampleData")
     module.SampleDataLogic = SampleDataLogic  # type: ignore[attr-defined]

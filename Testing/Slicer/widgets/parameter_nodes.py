@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import slicer
@@ -103,22 +103,28 @@ class _Wrapper:
 
     def __init__(self, parameterNode: Any) -> None:
         self.parameterNode = parameterNode
-        self._guis: dict[int, dict[str, tuple[_Bound, Callable[..., None]]]] = {}
+        self._guis: dict[int | None, dict[str, tuple[_Bound, Callable[..., None]]]] = {}
+        self._next_tag = 0
         self._following = False
         for name, stored in self._stored.items():
             if not parameterNode.HasParameter(name):
                 stored.write(parameterNode, stored.default)
 
-    def connectGui(self, ui: Any) -> int:
-        """Bind every widget of `slicer.util.childWidgetVariables` that names a parameter."""
-        bound = {}
-        for child in vars(ui).values():
-            name = QObject.property(child, _PROPERTY)
-            if name:
-                if name not in self._stored:
-                    raise ValueError(f"the .ui file names a parameter '{name}' that there is not")
-                bound[name] = (_Bound(child, self._stored[name].kind), self._writer(name))
-        tag = len(self._guis)
+    def connectGui(self, ui: Any) -> None:
+        """Bind every widget of `slicer.util.childWidgetVariables` that names a parameter.
+
+        As in Slicer the tag is lost on the way: what is bound so can never be let go.
+        """
+        named = {QObject.property(child, _PROPERTY): child for child in vars(ui).values()}
+        self.connectParametersToGui({name: child for name, child in named.items() if name})
+
+    def connectParametersToGui(self, widgets: Mapping[str, Any]) -> int:
+        """Bind widgets to the parameters whose names they stand under."""
+        for name in widgets:
+            if name not in self._stored:
+                raise ValueError(f"the .ui file names a parameter '{name}' that there is not")
+        bound = {name: (_Bound(child, self._stored[name].kind), self._writer(name)) for name, child in widgets.items()}
+        tag, self._next_tag = self._next_tag, self._next_tag + 1
         self._guis[tag] = bound
         for name, (gui, writer) in bound.items():
             gui.write(getattr(self, name))
@@ -126,9 +132,9 @@ class _Wrapper:
         self.parameterNode.AddObserver("ModifiedEvent", lambda *_: self._follow())
         return tag
 
-    def disconnectGui(self, tag: int) -> None:
-        """End what `connectGui` began."""
-        for gui, writer in self._guis.pop(tag).values():
+    def disconnectGui(self, tag: int | None) -> None:
+        """End what `connectParametersToGui` began; an unknown tag changes nothing."""
+        for gui, writer in self._guis.pop(tag, {}).values():
             gui.signal.disconnect(writer)
 
     def AddObserver(self, event: Any, callback: Callable[..., None], priority: float = 0.0) -> int:

@@ -28,6 +28,7 @@ class ScriptedLoadableModuleWidget:
         if parent is None:
             self.setup()
             self.parent.show()
+        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, name: str) -> str:
         """A file in the module's Resources."""
@@ -39,6 +40,12 @@ class ScriptedLoadableModuleWidget:
 
     def cleanup(self) -> None:
         """To be overridden."""
+
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        """As in Slicer: a widget that is not let go hears of the end of its module too, whoever has made it."""
+        if moduleName == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def onReload(self) -> None:
         """The real one loads the module's file anew and makes a new panel."""

@@ -1,20 +1,21 @@
 """What can be installed for the worker, where it goes, and whether it is there.
 
-Each set of packages lies in a folder of its own that only the worker process sees (through PYTHONPATH). Slicer's own
-packages are therefore never moved, whatever an engine asks for; two Slicers with one Python version share a folder; and
-removing a set is deleting a folder.
+Each set of packages lies in a folder of its own that only the worker process sees. There it comes before Slicer's own
+packages and those of other extensions (`worker.start`), so that what was fetched and tried together also runs together.
+Slicer's own packages are never moved, whatever an engine asks for; two Slicers with one Python version share a folder;
+and removing a set is deleting a folder.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class PackageSet:
         purpose: what it is good for, a part of a sentence.
         distributions: names in requirements.txt.
         modules: what must be importable.
+        with_dependencies: whether pip fetches what these distributions need; else Slicer has it.
         download_mb, installed_mb: measured with the newest versions within the bounds, Python 3.11 on Linux, numpy
             included; the command is in Documentation/Slicer.md.
     """
@@ -44,9 +46,19 @@ class PackageSet:
     modules: tuple[str, ...]
     download_mb: int
     installed_mb: int
+    with_dependencies: bool = True
 
 
-OPENVINO = PackageSet("openvino", "OpenVINO", "segments, small and fast", ("numpy", "openvino"), ("openvino",), 76, 257)
+#: With matplotlib, for the pictures of a batch: Slicer has none.
+OPENVINO = PackageSet(
+    "openvino",
+    "OpenVINO",
+    "segments, small and fast",
+    ("numpy", "openvino", "matplotlib"),
+    ("openvino", "matplotlib"),
+    101,
+    357,
+)
 TENSORFLOW = PackageSet(
     "keras",
     "TensorFlow",
@@ -64,6 +76,10 @@ DICOM = PackageSet(
     ("pydicom", "highdicom", "contourpy"),
     31,
     146,
+)
+#: What is left of that set in Slicer 5.12 and later, which bring the others; it needs numpy alone.
+CONTOURPY = PackageSet(
+    DICOM.name, "contourpy", DICOM.purpose, ("contourpy",), DICOM.modules, 1, 1, with_dependencies=False
 )
 PACKAGE_SETS: dict[str, PackageSet] = {kind.name: kind for kind in (OPENVINO, TENSORFLOW, DICOM)}
 #: Sets that run a network, the one to be offered first in front.
@@ -102,22 +118,35 @@ def python_path(*names: str) -> list[Path]:
 def missing(name: str) -> list[str]:
     """The modules of a set that the worker would not find, or only in a version outside the bounds; empty: all there.
 
-    The set "auto" is there if any engine is.
+    It looks where the worker does: into the folder of the set, then among Slicer's packages. The set "auto" is there if
+    any engine is.
     """
     if name == "auto":
         lacking = [missing(kind.name) for kind in ENGINE_SETS]
         return [] if not all(lacking) else lacking[0]
-    kind, own = PACKAGE_SETS[name], folder_of(name)
-    if own.is_dir():
-        absent = [m for m in kind.modules if not (own / m).is_dir() and not (own / f"{m}.py").is_file()]
-        return absent or _outside_bounds(kind, importlib.metadata.distributions(path=[str(own)]))
-    absent = [module for module in kind.modules if importlib.util.find_spec(module) is None]
-    return absent or _outside_bounds(kind, importlib.metadata.distributions())
+    return _missing_in(PACKAGE_SETS[name], [*map(str, python_path(name)), *slicers_folders()])
 
 
-def requirement_lines(name: str) -> list[str]:
+def slicers_folders() -> list[str]:
+    """Where Slicer's own packages lie, and those of other extensions."""
+    return sys.path
+
+
+def set_to_install(name: str) -> PackageSet:
+    """The set of this name, or the part of it that Slicer lacks."""
+    if name == DICOM.name and set(_missing_in(DICOM, slicers_folders())) <= set(CONTOURPY.distributions):
+        return CONTOURPY
+    return PACKAGE_SETS[name]
+
+
+def _missing_in(kind: PackageSet, folders: Sequence[str]) -> list[str]:
+    absent = [module for module in kind.modules if PathFinder.find_spec(module, folders) is None]
+    wrong = outside_bounds(kind, importlib.metadata.distributions(path=list(folders)))
+    return list(dict.fromkeys([*absent, *wrong]))
+
+
+def requirement_lines(kind: PackageSet) -> list[str]:
     """The lines of requirements.txt for a set that apply to this Python and machine."""
-    kind = PACKAGE_SETS[name]
     return [str(requirement) for requirement in _requirements() if requirement.name in kind.distributions]
 
 
@@ -147,8 +176,8 @@ def _requirement_class() -> Any:
     return Requirement
 
 
-def _outside_bounds(kind: PackageSet, installed: Iterable[importlib.metadata.Distribution]) -> list[str]:
-    """Distributions of a set whose version the bounds exclude, so that they have to be installed anew."""
+def outside_bounds(kind: PackageSet, installed: Iterable[importlib.metadata.Distribution]) -> list[str]:
+    """Distributions of a set whose version the bounds exclude; of several with one name the first counts."""
     versions: dict[str, str] = {}
     for distribution in installed:
         versions.setdefault((distribution.metadata["Name"] or "").lower().replace("_", "-"), distribution.version)

@@ -85,6 +85,8 @@ def does_not_start(log: str, *, title: str) -> str:
         return f"{title} was fetched but does not start: add Microsoft's Visual C++ Redistributable and try again."
     if "GLIBC" in log or "GLIBCXX" in log:
         return f"{title} was fetched but does not start because this Linux is too old for it: choose another engine."
+    if "outside the bounds" in log:
+        return f"{title} was fetched but another version of it comes first: remove that one from Slicer's packages."
     if "Illegal instruction" in log:
         return f"{title} was fetched but this processor is too old for it: choose another engine."
     return f"{title} was fetched but does not start: the log says why."

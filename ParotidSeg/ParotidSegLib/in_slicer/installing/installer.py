@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..worker.events import Cancelled, Event, Failure, LogLine, Progress, Result
-from ..worker.job import WorkerJob
-from . import install_failures
-from .engine_packages import PACKAGE_SETS, PackageSet, folder_of, requirement_lines
+from ..worker.job import WorkerJob, module_command
+from . import install_failures, trial
+from .engine_packages import PackageSet, folder_of, requirement_lines, set_to_install
 from .install_checks import (
     connection_problems,
     disk_problems,
@@ -92,8 +92,8 @@ def make_plan(name: str, *, wheels: str | Path | None = None) -> Plan:
     Args:
         wheels: install from this folder of packages, without a connection.
     """
-    kind = PACKAGE_SETS[name]
-    return Plan(kind, tuple(requirement_lines(name)), folder_of(name), Path(wheels).absolute() if wheels else None)
+    kind = set_to_install(name)
+    return Plan(kind, tuple(requirement_lines(kind)), folder_of(name), Path(wheels).absolute() if wheels else None)
 
 
 def check(plan: Plan, python: str | Path, *, connection: bool = True) -> list[str]:
@@ -193,6 +193,7 @@ class Installation:
         command = [self._python, "-m", "pip", "install", "--target", str(folder / "packages"), "--no-input"]
         command += ["--disable-pip-version-check", "--progress-bar", "off", "--only-binary=:all:", "--no-user"]
         command += ["--retries", "2"]
+        command += [] if plan.packages.with_dependencies else ["--no-deps"]
         if plan.wheels:
             command += ["--no-index", "--find-links", str(plan.wheels)]
         return [*command, *plan.requirements]
@@ -228,22 +229,15 @@ class Installation:
         title = self.plan.packages.title
         if self._trying is not None:
             return Failure(install_failures.does_not_start(self.log, title=title))
-        if self._fetching.exit_code is None or not 0 < self._fetching.exit_code < 128:
+        if not self._fetching.exit_code or self._fetching.died:
             return event  # it hung, crashed, was killed or could not be started
         return Failure(install_failures.reason(self.log, title=title, offline=self.plan.wheels is not None))
 
     def _try_out(self) -> Event:
         """Load what was fetched, in a process like the worker's."""
-        modules = ", ".join(self.plan.packages.modules)
-        # Errors of loading must not look like the worker's own ones: exit code 3.
-        script = (
-            "import sys, traceback\n"
-            f"try:\n    import {modules}\n"
-            "except BaseException:\n    traceback.print_exc(); sys.exit(3)\n"
-        )
         try:
             self._trying = WorkerJob(
-                [self._python, "-c", script],
+                module_command(self._python, trial.__name__, self.plan.packages.name),
                 workdir_parent=self.plan.target.parent,
                 python_path=[self._fetching.workdir / "packages"],
                 stall_seconds=STALL_SECONDS,

@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 from ...errors import BundleError
 from ...model.bundle import Bundle, shipped_bundles
 from ..parameters import ParotidSegParameters
-from ..run import checked_bundle
+from ..run import checked_bundle, modified
+from .styles import PROBLEM_STYLE
 
 
 class ModelChoice:
@@ -54,14 +55,14 @@ class ModelChoice:
             widget.visible = own
         bundle, refusal = self.check(parameters.bundle)
         self._ui.modelLabel.text = refusal or (_describe(bundle) if bundle else "")
-        self._ui.modelLabel.styleSheet = "color: #c0392b" if refusal else ""
+        self._ui.modelLabel.styleSheet = PROBLEM_STYLE if refusal else ""
         self._showing = False
 
     def check(self, name_or_path: str) -> tuple[Bundle | None, str]:
         """The verified bundle and no text, or None and one sentence that says why it is refused or missing."""
         if not name_or_path:
             return None, _("Choose your model's zip, or the bundle.json in its folder, under Advanced.")
-        key = (name_or_path, _modified(name_or_path))
+        key = (name_or_path, modified(name_or_path))
         if self._checked is None or self._checked[0] != key:
             self._checked = (key, *_verify(name_or_path))
         return self._checked[1:]
@@ -84,15 +85,6 @@ class ModelChoice:
         """The path as a bundle: the folder in place of the bundle.json in it."""
         text = self._ui.bundlePathEdit.currentPath.strip()
         return str(Path(text).parent) if Path(text).name == "bundle.json" else text
-
-
-def _modified(path: str) -> float:
-    """When a file, or the bundle.json of a folder, was changed last; 0 if that cannot be told."""
-    described = Path(path) / "bundle.json" if Path(path).is_dir() else Path(path)
-    try:
-        return described.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _verify(name_or_path: str) -> tuple[Bundle | None, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ctk
@@ -11,14 +13,13 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import ImageError, ParotidSegError
-from ..parameters import ParotidSegParameters
+from ..parameters import ParotidSegParameters, run_options
 from ..scene.scene import check_takes_voxels, is_in_scene
 from ..worker.events import Cancelled, Failure, LogLine, Progress, Result
 from .model_choice import ModelChoice
+from .styles import PROBLEM_STYLE
 
 POLL_MS = 100
-#: Legible on a light and on a dark theme.
-PROBLEM_STYLE = "background: #fdecea; color: #7b1a12; border: 1px solid #c0392b; border-radius: 3px; padding: 5px"
 
 
 class RunSection:
@@ -42,11 +43,14 @@ class RunSection:
         self._run: Any = None
         self._then: Callable[[], None] | None = None
         self._failed: Callable[[str], None] = self._tell
+        self._cancelled = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
         ui.wheelsFolderEdit.filters = ctk.ctkPathLineEdit.Dirs
-        ui.wheelsFolderEdit.settingKey = "ParotidSeg/Wheels"
+        ui.wheelsFolderEdit.settingKey = "ParotidSeg/Wheels"  # brings the last folder back, which may be gone
+        if self.wheels and not Path(self.wheels).is_dir():
+            ui.wheelsFolderEdit.currentPath = ""
         ui.progressBar.setRange(0, 100)
         ui.progressBar.visible = False
         ui.messageLabel.visible = ui.statusLabel.visible = False
@@ -123,8 +127,14 @@ class RunSection:
             then()
             return
         text = _("{question}\n\n{what}\n\nInstall it now?").format(question=question, what=plan.what)
-        if slicer.util.confirmOkCancelDisplay(text, _("ParotidSeg")):
-            self.watch(self._logic.prepare(plan), _("Checking this computer …"), then)
+        if not slicer.util.confirmOkCancelDisplay(text, _("ParotidSeg")):
+            return
+
+        def installed() -> None:
+            self._ui.wheelsFolderEdit.addCurrentPathToHistory()
+            then()
+
+        self.watch(self._logic.prepare(plan), _("Checking this computer …"), installed)
 
     def _prepare(self) -> None:
         """Install what is lacking first; then start."""
@@ -146,11 +156,7 @@ class RunSection:
             run = self._logic.start(
                 parameters.inputVolume,
                 parameters.outputSegmentation,
-                bundle=parameters.bundle,
-                engine=parameters.engine.value,
-                device=parameters.device.value,
-                mirror=parameters.mirror,
-                uncertainty=parameters.uncertainty,
+                **run_options(parameters),
             )
         except ParotidSegError as error:
             self._tell(str(error))
@@ -174,21 +180,36 @@ class RunSection:
     def _poll(self) -> None:
         if self._run is None:
             return
-        for event in self._run.poll():
+        try:
+            events = self._run.poll()
+        except Exception as error:  # whatever it is, the run must end: else the panel would wait for ever
+            logging.exception("A job of ParotidSeg ended with an error that nobody foresaw.")
+            text = _("Something went wrong that nobody foresaw ({reason}): look at Slicer's log and try again.")
+            self._end("", problem=text.format(reason=type(error).__name__))
+            return
+        for event in events:
+            if self._run is None:  # the scene was closed while the event came about
+                return
             if isinstance(event, Progress):
                 self._ui.progressBar.value = round(100 * event.fraction)
                 self._ui.statusLabel.text = _with_time_left(event)
             elif isinstance(event, LogLine):
                 self._ui.logText.appendPlainText(event.text)
             elif isinstance(event, Cancelled):
-                self._end(_("Cancelled. The scene is as it was."))
+                self._end(self._cancelled or _("Cancelled. The scene is as it was."))
             elif isinstance(event, Failure):
                 self._end("", problem=event.message)
             elif isinstance(event, Result):
                 self._finish()
 
     def watch(
-        self, job: Any, status: str, then: Callable[[], None], *, failed: Callable[[str], None] | None = None
+        self,
+        job: Any,
+        status: str,
+        then: Callable[[], None],
+        *,
+        failed: Callable[[str], None] | None = None,
+        cancelled: str = "",
     ) -> None:
         """Show another job with the bar and the button of a run.
 
@@ -197,8 +218,9 @@ class RunSection:
             status: what is shown until it tells something itself.
             then: called once it has succeeded.
             failed: called with the sentence of a failure, empty for a cancel; by default it is shown as that of a run.
+            cancelled: what is shown after a cancel; by default that the scene is as it was.
         """
-        self._then, self._failed = then, failed or self._tell
+        self._then, self._failed, self._cancelled = then, failed or self._tell, cancelled
         self._tell("")
         self._watch(job, status)
 
@@ -217,7 +239,7 @@ class RunSection:
 
     def _end(self, status: str, *, problem: str = "") -> None:
         self._timer.stop()
-        failed, self._failed, self._then = self._failed, self._tell, None
+        failed, self._failed, self._then, self._cancelled = self._failed, self._tell, None, ""
         run, self._run = self._run, None
         if run is not None:
             self._ui.logText.plainText = run.log
@@ -228,6 +250,10 @@ class RunSection:
         failed(problem)
         self.show(self._parameters)
         self._changed()
+
+    def tell(self, status: str) -> None:
+        """Say below the button what has become of the work."""
+        self._ui.statusLabel.text, self._ui.statusLabel.visible = status, bool(status)
 
     def _tell(self, problem: str) -> None:
         self._ui.messageLabel.text = problem

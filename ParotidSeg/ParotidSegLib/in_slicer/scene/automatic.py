@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ...structures import Structure
-from .voxels import box_of, index_to_ras, with_geometry
+from .voxels import box_of
 
 ATTRIBUTE = "ParotidSeg.automatic"
 
@@ -34,11 +33,14 @@ def keep(segmentation_node: Any, labels: np.ndarray, structures: Sequence[Struct
     segmentation_node.SetAttribute(ATTRIBUTE, base64.b64encode(zlib.compress(content, 9)).decode("ascii"))
 
 
-def kept(segmentation_node: Any, volume_node: Any, structures: Sequence[Structure]) -> sitk.Image | None:
-    """The automatic contours as a uint8 label map on the volume's voxels, in the volume's own space.
+def kept(
+    segmentation_node: Any, volume_node: Any, structures: Sequence[Structure]
+) -> tuple[tuple[slice, slice, slice], np.ndarray] | None:
+    """The automatic contours on the volume's voxels.
 
     Returns:
-        The labels of these structures; None if none were kept, or those of another volume or of other structures.
+        A box of the voxels around them, as slices for an array (z, y, x), and the labels of these structures in it
+        (uint8); None if none were kept, or those of another volume or of other structures.
     """
     text = segmentation_node.GetAttribute(ATTRIBUTE)
     if not text or volume_node.GetImageData() is None:
@@ -46,14 +48,14 @@ def kept(segmentation_node: Any, volume_node: Any, structures: Sequence[Structur
     try:
         line, _, voxels = zlib.decompress(base64.b64decode(text, validate=True)).partition(b"\n")
         header = json.loads(line)
-        slices = tuple(slice(*bounds) for bounds in header["box"])
-        inside = np.frombuffer(voxels, np.uint8).reshape([s.stop - s.start for s in slices])
+        z, y, x = (slice(*bounds) for bounds in header["box"])
+        inside = np.frombuffer(voxels, np.uint8).reshape([s.stop - s.start for s in (z, y, x)])
         keys, shape = header["keys"], tuple(header["shape"])
     except (ValueError, KeyError, TypeError, zlib.error):  # an attribute that someone else changed
         return None
     if shape != volume_node.GetImageData().GetDimensions()[::-1] or any(s.key not in keys for s in structures):
         return None
-    array = np.zeros(shape, np.uint8)
+    labels = np.zeros(inside.shape, np.uint8)
     for structure in structures:
-        array[slices][inside == keys[structure.key]] = structure.label
-    return with_geometry(array, index_to_ras(volume_node, world=False))
+        labels[inside == keys[structure.key]] = structure.label
+    return (z, y, x), labels

@@ -1,4 +1,4 @@
-"""Where nodes stand among patients and studies, and which DICOM files a volume came from."""
+"""Where nodes stand among patients and studies; what Slicer's DICOM database has of them, and what it takes in."""
 
 from __future__ import annotations
 
@@ -26,9 +26,28 @@ def place_beside(node: Any, volume_node: Any) -> None:
 def dicom_files(volume_node: Any) -> list[Path]:
     """The DICOM files that a volume was loaded from; none if it came from elsewhere or a file is gone."""
     instances = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    if not instances or database is None or not database.isOpen:
+    database = open_database()
+    if not instances or database is None:
         return []
     names = [database.fileForInstance(instance) for instance in instances]
     files = [Path(name) for name in names if name and Path(name).is_file()]
     return files if len(files) == len(instances) else []
+
+
+def open_database() -> Any:
+    """Slicer's DICOM database; None if it is not open, or Slicer has none."""
+    database = getattr(slicer, "dicomDatabase", None)
+    return database if database is not None and database.isOpen else None
+
+
+def add_to_database(folder: Path) -> bool:
+    """Copy the DICOM files of a folder into Slicer's DICOM database; whether it holds more than before."""
+    from DICOMLib import DICOMUtils  # Slicer's own; there only where its DICOM module is
+
+    database = open_database()
+    if database is None:
+        return False
+    before = database.imagesCount()
+    DICOMUtils.importDicom(str(folder), database, copyFiles=True)
+    database.databaseChanged()  # importing does not tell the window of the DICOM module, which would not show it
+    return bool(database.imagesCount() > before)

@@ -6,6 +6,7 @@ that was written for it; label maps that go out (for files and DICOM) lie in the
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,14 @@ from . import automatic, undo
 from .hierarchy import dicom_files, place_beside
 from .voxels import (
     between,
-    box_of,
+    box_around,
     check_on_voxels,
     index_to_ras,
     mask_on_voxels,
     oriented_mask,
+    spacing_of,
     with_geometry,
+    within,
     write_volume,
 )
 
@@ -38,7 +41,7 @@ __all__ = [
     "automatic_labels",
     "check_takes_voxels",
     "dicom_files",
-    "difference_ml",
+    "edits_ml",
     "gland_labels",
     "gland_table",
     "is_edited",
@@ -107,8 +110,7 @@ def put_segments(
         segmentation_node: a new one, or one that a person chose.
         labels: label map on the volume's voxels as they lie in the world: an image, or a file (also .seg.nrrd).
         volume_node: the volume that was segmented.
-        save_for_undo: saves the former segments; by default `undo.save_state`. Give the Segment Editor's own where it
-            edits this node.
+        save_for_undo: saves the former segments; by default `undo.save_state`.
         is_automatic: whether these contours are what `reset_glands` goes back to.
 
     Raises:
@@ -120,6 +122,8 @@ def put_segments(
     check_takes_voxels(segmentation_node, volume_node)
     (save_for_undo or (lambda: undo.save_state(segmentation_node)))()
     array = sitk.GetArrayViewFromImage(image)
+    if is_automatic:
+        segmentation_node.SetAttribute(undo.RUN, uuid.uuid4().hex)
     _write(segmentation_node, array, volume_node, structures)
     if is_automatic:
         automatic.keep(segmentation_node, array, structures)
@@ -162,6 +166,7 @@ def _write(segmentation_node: Any, labels: np.ndarray, volume_node: Any, structu
                 segmentation.AddEmptySegment(structure.key, structure.name)
             _give_array_of_its_own(segmentation, structure.key)
             describe(segmentation.GetSegment(structure.key), structure)
+            segmentation.GetSegment(structure.key).SetTag(undo.RUN, segmentation_node.GetAttribute(undo.RUN) or "")
             mask = labels == structure.label
             if mask.any():
                 slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
@@ -212,11 +217,29 @@ def gland_labels(
         ImageError: the volume's geometry cannot be expressed, see `voxels.volume_image`.
     """
     array = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    for structure in structures:
-        if segmentation_node.GetSegmentation().GetSegment(structure.key) is not None:
-            box, mask = mask_on_voxels(segmentation_node, structure.key, volume_node)
-            array[box][mask & (array[box] == 0)] = structure.label
+    box, labels = _drawn(segmentation_node, volume_node, structures)
+    array[box] = labels
     return with_geometry(array, index_to_ras(volume_node, world=world))
+
+
+def _drawn(
+    segmentation_node: Any, volume_node: Any, structures: Sequence[Structure]
+) -> tuple[tuple[slice, slice, slice], np.ndarray]:
+    """The segments as they are now: a box of the volume's voxels around them, and the label values (z, y, x) in it.
+
+    Measuring looks at this box alone: a scan has thirty times as many voxels.
+    """
+    masks = {
+        structure.label: mask_on_voxels(segmentation_node, structure.key, volume_node)
+        for structure in structures
+        if segmentation_node.GetSegmentation().GetSegment(structure.key) is not None
+    }
+    box = box_around(*(box for box, _ in masks.values()))
+    labels = np.zeros([side.stop - side.start for side in box], np.uint8)
+    for label, (place, mask) in masks.items():
+        part = labels[within(place, box)]
+        part[mask & (part == 0)] = label
+    return box, labels
 
 
 def gland_table(segmentation_node: Any, volume_node: Any, structures: Sequence[Structure] = PAROTIDS) -> list[GlandRow]:
@@ -225,11 +248,9 @@ def gland_table(segmentation_node: Any, volume_node: Any, structures: Sequence[S
     Raises:
         ImageError: see `gland_labels`.
     """
-    labels = gland_labels(segmentation_node, volume_node, structures)
-    array = sitk.GetArrayViewFromImage(labels)
-    box = box_of(array > 0)
-    array, hounsfield = array[box], slicer.util.arrayFromVolume(volume_node)[box]
-    voxel_ml = float(np.prod(labels.GetSpacing())) / 1000.0
+    box, array = _drawn(segmentation_node, volume_node, structures)
+    hounsfield = slicer.util.arrayFromVolume(volume_node)[box]
+    voxel_ml = _voxel_ml(volume_node)
     to_world = index_to_ras(volume_node, world=between(volume_node, None) is not None)
     rows = []
     for structure in structures:
@@ -243,16 +264,35 @@ def gland_table(segmentation_node: Any, volume_node: Any, structures: Sequence[S
     return rows
 
 
-def difference_ml(
-    before: sitk.Image, after: sitk.Image, structures: Sequence[Structure] = PAROTIDS
-) -> dict[str, Difference]:
-    """What changed between two label maps on the same voxels, by structure key."""
-    first, second = sitk.GetArrayViewFromImage(before), sitk.GetArrayViewFromImage(after)
-    voxel_ml = float(np.prod(after.GetSpacing())) / 1000.0
+def _voxel_ml(volume_node: Any) -> float:
+    """Volume of a voxel in mL.
+
+    Raises:
+        ImageError: the axes are not at right angles.
+    """
+    return float(np.prod(spacing_of(index_to_ras(volume_node, world=False)))) / 1000.0
+
+
+def edits_ml(
+    segmentation_node: Any, volume_node: Any, structures: Sequence[Structure] = PAROTIDS
+) -> dict[str, Difference] | None:
+    """What edits added to and took from the automatic contours, by structure key; None if none were kept.
+
+    Raises:
+        ImageError: see `gland_labels`.
+    """
+    kept = automatic.kept(segmentation_node, volume_node, structures)
+    if kept is None:
+        return None
+    drawn = _drawn(segmentation_node, volume_node, structures)
+    box = box_around(kept[0], drawn[0])
+    before, after = (np.zeros([side.stop - side.start for side in box], np.uint8) for _ in range(2))
+    before[within(kept[0], box)], after[within(drawn[0], box)] = kept[1], drawn[1]
+    voxel_ml = _voxel_ml(volume_node)
     return {
         structure.key: Difference(
-            np.count_nonzero((second == structure.label) & (first != structure.label)) * voxel_ml,
-            np.count_nonzero((first == structure.label) & (second != structure.label)) * voxel_ml,
+            np.count_nonzero((after == structure.label) & (before != structure.label)) * voxel_ml,
+            np.count_nonzero((before == structure.label) & (after != structure.label)) * voxel_ml,
         )
         for structure in structures
     }
@@ -262,16 +302,18 @@ def automatic_labels(
     segmentation_node: Any, volume_node: Any, structures: Sequence[Structure] = PAROTIDS
 ) -> sitk.Image | None:
     """The automatic contours that `put_segments` kept, as `gland_labels` gives the present ones; None without any."""
-    return automatic.kept(segmentation_node, volume_node, structures)
+    kept = automatic.kept(segmentation_node, volume_node, structures)
+    if kept is None:
+        return None
+    array = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    array[kept[0]] = kept[1]
+    return with_geometry(array, index_to_ras(volume_node, world=False))
 
 
 def is_edited(segmentation_node: Any, volume_node: Any, structures: Sequence[Structure] = PAROTIDS) -> bool:
     """Whether the segments differ from the automatic contours, or there are none of these."""
-    before = automatic_labels(segmentation_node, volume_node, structures)
-    if before is None:
-        return True
-    after = gland_labels(segmentation_node, volume_node, structures)
-    return not np.array_equal(sitk.GetArrayViewFromImage(before), sitk.GetArrayViewFromImage(after))
+    edits = edits_ml(segmentation_node, volume_node, structures)
+    return edits is None or any(edit.added_ml or edit.removed_ml for edit in edits.values())
 
 
 def reset_glands(

@@ -2,16 +2,25 @@
 
 What the module keeps with the node (report, automatic contours, model) goes back and forth with the segments.
 
-The Segment Editor keeps a history of its own: while it edits the node, let it save the state instead
-(`qMRMLSegmentEditorWidget.saveStateForUndo`), so that its Undo button serves.
+The Segment Editor keeps a history of its own, of the segments alone. While it edits a node it is asked to save the
+state too (`also_saved`), so that its Undo button knows of each run; and `follow` brings what is kept with the node in
+line with the segments that it has brought back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import slicer
+import vtk
 
+from ...structures import Structure
+
+#: Called with a node whenever its state is saved: other histories of it.
+also_saved: list[Callable[[Any], object]] = []
+#: Attribute of the node and tag of its segments: which run drew them.
+RUN = "ParotidSeg.run"
 _MOST_STATES = 10
 #: By node ID. A history goes when its node has left the scene or got another segmentation.
 _histories: dict[str, _History] = {}
@@ -26,6 +35,7 @@ class _History:
         self._node = segmentation_node
         self._former: list[dict[str, str]] = []
         self._later: list[dict[str, str]] = []
+        self._of_runs: dict[str, dict[str, str]] = {}
         self.segments = slicer.vtkSegmentationHistory()
         self.segments.SetSegmentation(segmentation_node.GetSegmentation())
         self.segments.SetMaximumNumberOfStates(_MOST_STATES)
@@ -34,6 +44,16 @@ class _History:
         self.segments.SaveState()
         self._former = [*self._former, self._attributes()][-_MOST_STATES:]
         self._later = []
+        self._keep()
+
+    def follow(self, run: str) -> None:
+        """Bring back what was kept with the contours of a run (empty: of none), as far as it is known."""
+        self._keep()
+        if run in self._of_runs or not run:
+            self._set(self._of_runs.get(run, {}))
+
+    def _keep(self) -> None:
+        self._of_runs[self._node.GetAttribute(RUN) or ""] = self._attributes()
 
     def back(self) -> bool:
         return bool(self.segments.RestorePreviousState()) and self._exchange(self._former, self._later)
@@ -42,12 +62,14 @@ class _History:
         return bool(self.segments.RestoreNextState()) and self._exchange(self._later, self._former)
 
     def _exchange(self, source: list[dict[str, str]], target: list[dict[str, str]]) -> bool:
-        present = self._attributes()
-        target.append(present)
-        wanted = source.pop() if source else {}
-        for name in present.keys() | wanted.keys():
-            self._node.SetAttribute(name, wanted.get(name))
+        self._keep()
+        target.append(self._attributes())
+        self._set(source.pop() if source else {})
         return True
+
+    def _set(self, wanted: dict[str, str]) -> None:
+        for name in self._attributes().keys() | wanted.keys():
+            self._node.SetAttribute(name, wanted.get(name))
 
     def _attributes(self) -> dict[str, str]:
         names = [name for name in self._node.GetAttributeNames() if name.startswith(_PREFIX)]
@@ -76,6 +98,26 @@ def save_state(segmentation_node: Any) -> None:
     history = _history(segmentation_node, make=True)
     assert history is not None
     history.save()
+    for save in also_saved:
+        save(segmentation_node)
+
+
+def follow(segmentation_node: Any, structures: Sequence[Structure]) -> None:
+    """Bring what is kept with a node in line with its segments, if another history brought another run's back."""
+    history = _history(segmentation_node)
+    if history is None:  # no run has changed this node since it was loaded
+        return
+    drawn = [_run_of(segmentation_node, structure.key) for structure in structures]
+    run = next((run for run in drawn if run), "")
+    if run != (segmentation_node.GetAttribute(RUN) or ""):
+        history.follow(run)
+
+
+def _run_of(segmentation_node: Any, key: str) -> str:
+    """Which run drew a segment; empty for one that is not there or was drawn by hand."""
+    segment = segmentation_node.GetSegmentation().GetSegment(key)
+    tag = vtk.reference("")
+    return str(tag) if segment is not None and segment.GetTag(RUN, tag) else ""
 
 
 def can_undo(segmentation_node: Any) -> bool:

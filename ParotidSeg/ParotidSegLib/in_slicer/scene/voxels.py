@@ -86,17 +86,27 @@ def with_geometry(array: np.ndarray, matrix: np.ndarray) -> sitk.Image:
     """
     image = sitk.GetImageFromArray(array)
     to_lps = _RAS_TO_LPS @ matrix
-    spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
-    direction = to_lps[:3, :3] / spacing
+    spacing = spacing_of(matrix)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((to_lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(to_lps[:3, 3].tolist())
+    return image
+
+
+def spacing_of(matrix: np.ndarray) -> np.ndarray:
+    """The edges of a voxel (i, j, k) in mm, of the 4×4 matrix from index to RAS.
+
+    Raises:
+        ImageError: the axes are not at right angles.
+    """
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    direction = matrix[:3, :3] / spacing
     if np.abs(direction.T @ direction - np.eye(3)).max() > _RIGHT_ANGLE:
         raise ImageError(
             "The volume is sheared by its transform or its file: resample it to a grid with right angles, for instance "
             "with the module Resample Scalar Volume."
         )
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection(direction.ravel().tolist())
-    image.SetOrigin(to_lps[:3, 3].tolist())
-    return image
+    return spacing
 
 
 def write_volume(volume_node: Any, path: str | Path) -> None:
@@ -141,6 +151,27 @@ def check_on_voxels(labels: sitk.Image, volume_node: Any) -> None:
 def box_of(mask: np.ndarray) -> Slices:
     """The smallest box around a mask (z, y, x); empty slices if it is empty."""
     z, y, x = joint_bounding_box(mask, mask)
+    return z, y, x
+
+
+def box_around(*boxes: Slices) -> Slices:
+    """The smallest box that holds all of these; those that are empty do not count."""
+    full = [box for box in boxes if all(side.start < side.stop for side in box)]
+    if not full:
+        return slice(0, 0), slice(0, 0), slice(0, 0)
+    z, y, x = (
+        slice(min(side.start for side in sides), max(side.stop for side in sides)) for sides in zip(*full, strict=True)
+    )
+    return z, y, x
+
+
+def within(box: Slices, outer: Slices) -> Slices:
+    """A box that lies in another one, in the indices of that one; an empty box stays one."""
+    if any(side.start >= side.stop for side in box):
+        return slice(0, 0), slice(0, 0), slice(0, 0)
+    z, y, x = (
+        slice(side.start - around.start, side.stop - around.start) for side, around in zip(box, outer, strict=True)
+    )
     return z, y, x
 
 

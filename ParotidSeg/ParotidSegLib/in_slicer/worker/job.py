@@ -1,4 +1,4 @@
-"""A worker process: `python -m ParotidSegLib segment … --progress json`, watched without ever waiting for it.
+"""A worker process: `parotidseg segment … --progress json`, watched without ever waiting for it.
 
 The panel asks `poll()` for what happened, from a timer. Threads read the process's output into a queue, so that no call
 of the panel blocks; they touch neither Qt nor MRML. Whatever the worker does (it crashes, hangs, prints garbage, is
@@ -29,6 +29,7 @@ from . import endings
 from .events import Cancelled, Event, Failure, LogLine, Result, parse_line, progress_of, result_of
 from .log_text import LogText
 from .process_tree import MARK, ask_to_end, kill_tree, start_options
+from .start import FOLDERS
 from .time_left import TimeLeft
 
 #: A worker that tells nothing for this long hangs. Loading TensorFlow, cold and past a virus scanner, takes a minute.
@@ -44,6 +45,12 @@ _LONGEST_LINE = 2**20
 _MOST_WAITING = 5000
 
 MODULE_FOLDER = Path(__file__).resolve().parents[3]
+_START = Path(__file__).with_name("start.py").resolve()
+
+
+def module_command(python: str | Path, module: str, *arguments: str | Path) -> list[str]:
+    """The command that runs a module as `python -m` does, with the folders of `child_environment` before all others."""
+    return [str(python), str(_START), module, *map(str, arguments)]
 
 
 def segment_command(
@@ -56,7 +63,7 @@ def segment_command(
     mirror: bool = True,
     extra: Sequence[str] = (),
 ) -> list[str]:
-    """The command that segments a scan; `child_environment` makes the library importable for it.
+    """The command that segments a scan.
 
     Args:
         python: absolute path of the Python that runs it.
@@ -66,14 +73,9 @@ def segment_command(
         extra: further arguments of `parotidseg segment`.
     """
     scan, output = Path(scan_path).absolute(), Path(output_folder).absolute()
-    command = [str(python), "-m", "ParotidSegLib", "segment", str(scan), "--output", str(output)]
+    command = module_command(python, "ParotidSegLib", "segment", scan, "--output", output)
     command += ["--bundle", str(bundle), "--engine", engine, "--progress", "json", "--no-preview"]
     return command + ([] if mirror else ["--no-mirror"]) + list(extra)
-
-
-def train_command(python: str | Path, *arguments: str | Path) -> list[str]:
-    """The command that trains: the arguments of `parotidseg-train fit`."""
-    return [str(python), "-m", "ParotidSegTrainingLib.cli", "fit", *map(str, arguments), "--progress", "json"]
 
 
 def child_environment(folder: Path, *, python_path: Sequence[str | Path] = (), mark: str = "") -> dict[str, str]:
@@ -81,17 +83,15 @@ def child_environment(folder: Path, *, python_path: Sequence[str | Path] = (), m
 
     Args:
         folder: its temporary files go there.
-        python_path: folders that it looks into for packages before all others but this module's own.
+        python_path: folders that a `module_command` looks into for packages before all others but this module's own.
         mark: see `process_tree`.
     """
-    inherited = os.environ.get("PYTHONPATH")
-    paths = [str(MODULE_FOLDER), *map(str, python_path), *([inherited] if inherited else [])]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     return {
         **os.environ,
         **temporary,
         MARK: mark,
-        "PYTHONPATH": os.pathsep.join(paths),
+        FOLDERS: os.pathsep.join(map(str, (MODULE_FOLDER, *python_path))),
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
@@ -115,7 +115,8 @@ class WorkerJob:
         workdir: the temporary folder; removed when the job fails, is cancelled or closed.
         result: the `Result` once the worker has given one and ended; else None.
         failure: one sentence once it has failed or was cancelled; else None.
-        exit_code: of the process, as `subprocess` gives it, once it has ended; None if it never started.
+        exit_code: of the process, as `subprocess` gives it, once it has ended; None if it never started. A launcher
+            gives its own where the worker below it crashed: see `died`.
         cancelled: whether it was cancelled.
     """
 
@@ -215,6 +216,11 @@ class WorkerJob:
         return self._cancelling.is_set()
 
     @property
+    def died(self) -> bool:
+        """Whether it crashed or was killed, so that its exit code and what it printed before are no answer."""
+        return self.exit_code is not None and endings.died(self.exit_code, self.log)
+
+    @property
     def log(self) -> str:
         """What the worker printed that was no report, and how it ended."""
         return str(self._log)
@@ -247,7 +253,7 @@ class WorkerJob:
         ]
         for reader in readers:
             reader.start()
-        stalled = self._wait_for_exit(process)
+        stalled = self._wait_for_end(process, readers)
         # Before the pipes are drained: a process that was left behind may hold them open.
         kill_tree(process, self._mark)
         code = process.wait()
@@ -257,13 +263,21 @@ class WorkerJob:
         self._log.add(f"The worker ended with exit code {code}.")
         self._end(self._outcome(code, stalled))
 
-    def _wait_for_exit(self, process: subprocess.Popen[bytes]) -> bool:
-        """Until the process ends or must be killed; whether it hung."""
+    def _wait_for_end(self, process: subprocess.Popen[bytes], readers: Sequence[threading.Thread]) -> bool:
+        """Until the process ends or must be killed; whether it hung.
+
+        A launcher that is asked to end does so at once; the worker below it still has its grace, and its pipes tell
+        when it has ended.
+        """
         since_cancel = since_told = 0.0
         while True:
             try:
                 process.wait(_TICK)
-                return False
+                in_grace = self._cancelling.is_set() and self._grace_seconds > 0
+                below = [reader for reader in readers if reader.is_alive()] if in_grace else []
+                if not below:
+                    return False
+                below[0].join(_TICK)
             except subprocess.TimeoutExpired:
                 pass
             # Ticks are counted, not the clock: a computer that slept did not make the worker hang.

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,16 @@ def ask_to_end(process: subprocess.Popen[bytes]) -> None:
     else:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGTERM)
+
+
+def wait_for_tree(process: subprocess.Popen[bytes], mark: str, seconds: float) -> bool:
+    """Wait for the end of a process and of what it started, as far as the mark finds that; whether it came in time."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None or any(marked(mark)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def kill_tree(process: subprocess.Popen[bytes], mark: str) -> None:

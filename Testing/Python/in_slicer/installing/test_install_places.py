@@ -76,6 +76,7 @@ def test_a_disk_that_is_full_before_the_trial_ends_the_installation(
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "openvino", "2026.3.0", code="")
     write_wheel(wheels, "numpy", "2.4.0")
+    write_wheel(wheels, "matplotlib", "3.11.0")
     installation = Installation(make_plan("openvino", wheels=wheels), sys.executable)
 
     def full(*_: object, **__: object) -> str:

@@ -31,8 +31,8 @@ from ParotidSegLib.in_slicer.worker.job import (
     WorkerJob,
     child_environment,
     segment_command,
-    train_command,
 )
+from ParotidSegLib.in_slicer.worker.start import FOLDERS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these workers use signals")
 
@@ -257,7 +257,7 @@ def test_the_commands_are_those_of_the_command_line(tmp_path):
     command = segment_command(
         "python", tmp_path / "a b.nrrd", "out", bundle="x", engine="keras", mirror=False, extra=["--series", "2"]
     )
-    assert command[:3] == ["python", "-m", "ParotidSegLib"]
+    assert command[:3] == ["python", str(MODULE_FOLDER / "ParotidSegLib/in_slicer/worker/start.py"), "ParotidSegLib"]
     parsed = parser().parse_args(command[3:])
     assert parsed.inputs == [tmp_path / "a b.nrrd"]
     assert parsed.output == Path.cwd() / "out"
@@ -265,20 +265,13 @@ def test_the_commands_are_those_of_the_command_line(tmp_path):
     assert parsed.no_preview
     assert parsed.series == "2"
     assert "--no-mirror" not in segment_command("python", "a", "b")
-    assert train_command("python", Path("r.json"))[1:] == [
-        "-m",
-        "ParotidSegTrainingLib.cli",
-        "fit",
-        "r.json",
-        "--progress",
-        "json",
-    ]
 
 
 def test_the_worker_finds_this_library_and_then_the_engines_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", "before")
     environment = child_environment(tmp_path, python_path=[tmp_path / "engine"])
-    assert environment["PYTHONPATH"].split(os.pathsep) == [str(MODULE_FOLDER), str(tmp_path / "engine"), "before"]
+    assert environment[FOLDERS].split(os.pathsep) == [str(MODULE_FOLDER), str(tmp_path / "engine")]
+    assert environment["PYTHONPATH"] == "before"
     assert (MODULE_FOLDER / "ParotidSegLib" / "__main__.py").is_file()
     assert environment["TMPDIR"] == str(tmp_path)
 

@@ -9,8 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..scene import scene
-from ..scene.results import ShownFinding, findings_of, provenance_of, report_of
+from ...scene import scene
+from ...scene.results import ShownFinding, findings_of, provenance_of, report_of
+from .appearance_row import EYE_COLUMN
 
 ROW_HEIGHT = 26
 #: Two lines of text: the width, and so the wrapping, is not known yet when the list is filled.
@@ -35,7 +36,7 @@ class ReviewSection:
         self._rows: list[scene.GlandRow] = []
         self._findings: list[ShownFinding] = []
         table = ui.reviewTable
-        headers = (_("Gland"), _("Volume"), _("Mean"), _("Findings"))
+        headers = (_("Gland"), _("Volume"), _("Mean"), _("Remarks"), "")
         table.setColumnCount(len(headers))
         table.setHorizontalHeaderLabels(headers)
         header = table.horizontalHeader()
@@ -65,6 +66,7 @@ class ReviewSection:
         ):
             label.text, label.visible = text, bool(text)
         self._ui.reviewTable.visible = self._ui.reviewButtons.visible = bool(rows)
+        self._ui.remarksLabel.visible = bool(rows)
         self._ui.emptyLabel.visible = not rows
         self._ui.show3DButton.checked = bool(rows) and _shows_surfaces(node)
         self._ui.undoButton.enabled = bool(rows) and self._logic.canUndo(node)
@@ -85,8 +87,6 @@ class ReviewSection:
                 item.setToolTip(_("Click to see the gland in the slice views."))
                 if column:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                else:
-                    item.setIcon(_patch(row.structure.colour))
                 table.setItem(index, column, item)
             table.setRowHeight(index, ROW_HEIGHT)
         header = table.horizontalHeader().sizeHint.height()
@@ -104,7 +104,7 @@ class ReviewSection:
         shown.setFixedHeight(sum(heights[:MOST_FINDINGS]) + 2 * shown.frameWidth + 2)
 
     def _show_row(self, row: int, column: int) -> None:
-        if row < len(self._rows) and self._rows[row].found:
+        if column != EYE_COLUMN and row < len(self._rows) and self._rows[row].found:
             jump_to(self._rows[row].centre)
 
     def _show_finding(self, item: Any) -> None:
@@ -143,10 +143,3 @@ def _asymmetry(rows: Sequence[scene.GlandRow]) -> str:
     return _("The {gland} is larger by a factor of {ratio}.").format(
         gland=name[:1].lower() + name[1:], ratio=f"{ratio:.2f}"
     )
-
-
-def _patch(colour: tuple[int, int, int]) -> Any:
-    """A square of a segment's colour."""
-    pixels = qt.QPixmap(14, 14)
-    pixels.fill(qt.QColor(*colour))
-    return qt.QIcon(pixels)
