@@ -49,12 +49,17 @@ def test_the_module_file_stays_thin() -> None:
 
 
 def imported_by(name: str) -> set[str]:
-    """The files of in_slicer that one of them imports when it is read."""
-    tree = ast.parse((IN_SLICER / f"{name}.py").read_text(encoding="utf-8"))
+    """The files of in_slicer that one of them imports when it is read, as the list for developers names them."""
+    path = IN_SLICER.joinpath(*name.split(".")).with_suffix(".py")
     found = set()
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            candidates = [folder, *(folder / alias.name for alias in node.names)]
+            files = [
+                path for path in candidates if path.with_suffix(".py").is_file() and path.is_relative_to(IN_SLICER)
+            ]
+            found |= {".".join(path.relative_to(IN_SLICER).parts) for path in files}
     return found
 
 
@@ -65,7 +70,7 @@ def test_reload_names_every_file_behind_the_panel_after_those_that_it_imports() 
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "RELOADED"
     ]
-    behind, waiting = set(), {"panel", "logic", "registration"}
+    behind, waiting = set(), {"panel.panel", "logic", "registration"}
     while waiting:
         behind.add(name := waiting.pop())
         waiting |= imported_by(name) - behind
@@ -74,7 +79,7 @@ def test_reload_names_every_file_behind_the_panel_after_those_that_it_imports() 
         assert imported_by(name).isdisjoint(named[position + 1 :]), f"{name} stands before what it imports"
 
 
-@pytest.mark.parametrize("path", sorted([MODULE, *IN_SLICER.glob("*.py")]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted([MODULE, *IN_SLICER.rglob("*.py")]), ids=lambda path: path.stem)
 def test_no_text_to_translate_is_put_together_before(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
@@ -82,7 +87,7 @@ def test_no_text_to_translate_is_put_together_before(path: Path) -> None:
             assert isinstance(node.args[0], ast.Constant), f"{path.name}:{node.lineno} translates what is no plain text"
 
 
-@pytest.mark.parametrize("path", sorted(IN_SLICER.glob("*_section.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((IN_SLICER / "panel").glob("*_section.py")), ids=lambda path: path.stem)
 def test_every_text_that_the_panel_sets_can_be_translated(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
@@ -103,7 +108,8 @@ import widgets
 widgets.install()
 module = load_scripted_module(slicer, Path(sys.argv[1]))
 first = module.ParotidSegWidget()
-from ParotidSegLib.in_slicer import panel, scene
+from ParotidSegLib.in_slicer.panel import panel
+from ParotidSegLib.in_slicer.scene import scene
 before = panel.ParotidSegPanel, scene.GlandRow
 first.onReload()
 first.cleanup()

@@ -282,26 +282,28 @@ def test_the_bundles_that_ship_are_listed(capsys):
     assert "parotid-ct" in capsys.readouterr().out
 
 
-def run(*arguments: str, code: str = "", package: str = "ParotidSegLib", **options) -> subprocess.Popen:
-    """The command line of a package in a process of its own, after some code."""
+def run(*arguments: str, code: str = "", module: str = "ParotidSegLib.terminal.cli", **options) -> subprocess.Popen:
+    """A command line in a process of its own, after some code."""
     modules = [str(REPOSITORY / name) for name in ("ParotidSeg", "ParotidSegTraining")]
     script = f"import sys; sys.path[:0] = {modules!r}\n{code}\n"
-    script += f"from {package}.cli import main\nsys.exit(main({list(arguments)!r}))"
+    script += f"from {module} import main\nsys.exit(main({list(arguments)!r}))"
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **options)
 
 
-@pytest.mark.parametrize(("package", "command"), [("ParotidSegLib", "bundles"), ("ParotidSegTrainingLib", "recipes")])
-def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(package, command):
+@pytest.mark.parametrize(
+    ("module", "command"), [("ParotidSegLib.terminal.cli", "bundles"), ("ParotidSegTrainingLib.cli", "recipes")]
+)
+def test_a_reader_that_goes_away_ends_the_command_without_a_traceback(module, command):
     reading, writing = os.pipe()
     os.close(reading)
-    process = run(command, package=package, stdout=writing)
+    process = run(command, module=module, stdout=writing)
     os.close(writing)
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 1
 
 
 def test_what_the_characters_of_the_terminal_cannot_show_is_spelled():
-    code = "from ParotidSegLib import bundle; bundle.shipped_bundles = lambda: print('\\u7d50 done') or []"
+    code = "from ParotidSegLib.model import bundle; bundle.shipped_bundles = lambda: print('\\u7d50 done') or []"
     process = run("bundles", code=code, stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
     assert process.communicate(timeout=60) == ("\\u7d50 done\n", "")
     assert process.returncode == 0
