@@ -10,6 +10,8 @@ Importing this package loads numpy and SimpleITK only; the engines and the plott
 from __future__ import annotations
 
 from .bundle import Bundle, load_bundle, shipped_bundles
+from .correcting.propagation import Propagation, propagate
+from .correcting.suggestion import Suggestion, suggest
 from .dicom_export import export_dicom
 from .errors import ParotidSegError
 from .export import write_segmentation
@@ -25,14 +27,18 @@ __all__ = [
     "RIGHT_PAROTID",
     "Bundle",
     "ParotidSegError",
+    "Propagation",
     "Segmentation",
+    "Suggestion",
     "__version__",
     "draw_preview",
     "export_dicom",
     "load_bundle",
     "open_model",
+    "propagate",
     "read_image",
     "segment",
     "shipped_bundles",
+    "suggest",
     "write_segmentation",
 ]

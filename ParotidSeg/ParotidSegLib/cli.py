@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import batch_command
+from . import batch_command, correct_command
 from .batch_command import hide_graphics_cards
 from .console import reporter, with_safe_output
 from .engines import ENGINES
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     segment.set_defaults(run_command=_segment)
 
     add_shared_options(batch_command.add_parser(commands))
+    correct_command.add_parser(commands)
     _add_export(commands)
     bundles = commands.add_parser("bundles", help="list the models that ship")
     bundles.set_defaults(run_command=_bundles)

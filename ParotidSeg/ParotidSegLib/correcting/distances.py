@@ -10,8 +10,8 @@ import SimpleITK as sitk
 #: Distances are cut off here: what lies deeper inside or farther outside than this says nothing about the contour, and
 #: would outweigh what does.
 REACH_MM = 8.0
-#: Distances are uncertain by about this much: of a voxel that is expected this deep inside, the odds to be inside are e.
-#: The correcting network learns with it, so that its distances tell how likely each voxel is (`suggestion`).
+#: Expected distances are uncertain by about this much: this deep inside, the odds of a voxel to be inside are e. The
+#: correcting network learns with it, so that its distances tell how likely each voxel is (`suggestion`).
 BLUR_MM = 1.5
 #: Millimetres that a unit of the model's log odds stands for, and the least distance of a voxel from its contour.
 MM_PER_LOG_ODDS = 2.0
@@ -30,13 +30,13 @@ def signed_distances(mask: np.ndarray, spacing_zyx: Sequence[float]) -> np.ndarr
     """
     if not mask.any() or mask.all():
         return np.full(mask.shape, REACH_MM if mask.any() else -REACH_MM, np.float32)
-    # ITK measures from the outermost voxels of the object; the mean with the other way round is half-way.
+    # ITK measures from the outermost voxels of the object; the mean with the other way round is half-way. Its arguments:
+    # inside is positive, distances are not squared, and they are in mm.
     maps = []
     for side in (mask, ~mask):
         image = sitk.GetImageFromArray(side.astype(np.uint8))
         image.SetSpacing([float(edge) for edge in reversed(spacing_zyx)])
-        distances = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
-        maps.append(sitk.GetArrayFromImage(distances))
+        maps.append(sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, True, False, True)))
     return np.clip((maps[0] - maps[1]) / 2.0, -REACH_MM, REACH_MM).astype(np.float32)
 
 

@@ -1,60 +1,16 @@
-"""One gland while it is corrected: the part of the scan around it, turned the same way for every scan and side."""
+"""One gland while it is corrected: what is around it, its automatic contour as distances, and the strokes."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..surfaces import joint_bounding_box
 from .distances import distances_in_slices, model_distances, prior_distances, signed_distances
-
-#: Patient axes, in the order of coordinates (x, y, z).
-SAGITTAL, CORONAL, AXIAL = range(3)
-PLANES = ("sagittal", "coronal", "axial")
-#: So far beyond what is drawn a gland may grow, mm.
-MARGIN_MM = 15.0
-
-
-@dataclass(frozen=True)
-class View:
-    """How an array (z, y, x) of an image is looked at: slices of one plane first, axes along the patient's.
-
-    Attributes:
-        axes: the array's axis for each of the view's: across the slices, then the other two, later patient axis first.
-        flipped: which of the view's axes run against the patient's.
-        spacing: mm along the view's axes.
-    """
-
-    axes: tuple[int, int, int]
-    flipped: tuple[bool, bool, bool]
-    spacing: tuple[float, float, float]
-
-    @classmethod
-    def of(cls, image: sitk.Image, plane: int) -> View:
-        """The view of slices in a plane (`AXIAL` …) of an image, whose axes need only be near the patient's."""
-        direction = np.reshape(image.GetDirection(), (3, 3))
-        order = max(itertools.permutations(range(3)), key=lambda p: sum(abs(direction[row, p[row]]) for row in range(3)))
-        patient_axes = [plane, *sorted({0, 1, 2} - {plane}, reverse=True)]
-        across, down, along = patient_axes
-        return cls(
-            axes=(2 - order[across], 2 - order[down], 2 - order[along]),
-            flipped=tuple(bool(direction[p, order[p]] < 0) for p in patient_axes),  # type: ignore[arg-type]
-            spacing=tuple(float(image.GetSpacing()[order[p]]) for p in patient_axes),  # type: ignore[arg-type]
-        )
-
-    def __call__(self, array: np.ndarray) -> np.ndarray:
-        """The view of an array (z, y, x); nothing is copied, so what is written into it is written into the array."""
-        turned = np.transpose(array, self.axes)
-        return turned[tuple(slice(None, None, -1 if flip else None) for flip in self.flipped)]
-
-    def slice_of_image(self, index: int, size: int) -> int:
-        """The image's own number of a slice of the view, or the other way round; `size` slices in all."""
-        return size - 1 - index if self.flipped[0] else index
+from .view import MARGIN_MM
 
 
 @dataclass(frozen=True)
@@ -101,7 +57,7 @@ class Strokes:
     """The corrected slices of one gland.
 
     Attributes:
-        slices: their numbers in the arrays of the `Gland`, ascending.
+        slices: their indices in the arrays of the `Gland`, ascending.
         masks: boolean (n, row, column): what is right there.
     """
 
@@ -114,8 +70,8 @@ class Strokes:
 
 
 def box_around(masks: Sequence[np.ndarray], spacing: Sequence[float]) -> tuple[slice, ...]:
-    """The box around boolean arrays of one shape, with `MARGIN_MM` on all sides, cut to the arrays."""
-    box = joint_bounding_box(masks[0], masks[-1])
+    """The box around two boolean arrays of one shape, with `MARGIN_MM` on all sides, cut to the arrays."""
+    box = joint_bounding_box(masks[0], masks[1])
     margins = [int(np.ceil(MARGIN_MM / edge)) for edge in spacing]
     return tuple(
         slice(max(0, part.start - margin), min(size, part.stop + margin))

@@ -73,7 +73,10 @@ class CorrectingNetwork:
             raise BundleError("The correcting network is damaged: install its bundle again.") from error
         parts = np.split(numbers, np.cumsum(sizes)[:-1])
         return cls(
-            tuple((part[: -shape[-1]].reshape(shape), part[-shape[-1] :]) for part, shape in zip(parts, shapes, strict=True))
+            tuple(
+                (part[: -shape[-1]].reshape(shape), part[-shape[-1] :])
+                for part, shape in zip(parts, shapes, strict=True)
+            )
         )
 
 
@@ -104,11 +107,11 @@ def _check_shapes(content: bytes, shapes: Sequence[tuple[int, ...]]) -> None:
 
 def _convolved(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolution with zeros beyond the edges, (slice, row, column, out)."""
-    reach = kernel.shape[0] // 2
+    size = kernel.shape[0]
     depth, height, width = values.shape[:3]
-    padded = np.pad(values, ((reach, reach),) * 3 + ((0, 0),))
-    result = np.zeros((depth * height * width, kernel.shape[-1]), np.float32)
-    for z, y, x in np.ndindex(*kernel.shape[:3]):
-        shifted = padded[z : z + depth, y : y + height, x : x + width]
-        result += shifted.reshape(-1, kernel.shape[3]) @ kernel[z, y, x]
-    return result.reshape(depth, height, width, -1)
+    padded = np.pad(values, ((size // 2, size // 2),) * 3 + ((0, 0),))
+    # The in-plane neighbours of a voxel side by side: a few large products are faster than many small ones.
+    beside = np.concatenate([padded[:, y : y + height, x : x + width] for y, x in np.ndindex(size, size)], axis=-1)
+    columns = kernel.reshape(size, -1, kernel.shape[-1])
+    layers = [beside[z : z + depth].reshape(-1, beside.shape[-1]) @ columns[z] for z in range(size)]
+    return np.asarray(sum(layers)).reshape(depth, height, width, -1)

@@ -1,4 +1,4 @@
-"""What the correcting network sees: a coarse lattice around one gland, with the CT, the model's opinion and the strokes.
+"""What the correcting network sees on a coarse lattice around one gland: the CT, the model's opinion and the strokes.
 
 The lattice is as coarse as the scans that the network learned from, so that a scan of any resolution looks alike, and a
 step is quick. What it gives is a change of smooth distances, which loses nothing when it is interpolated.

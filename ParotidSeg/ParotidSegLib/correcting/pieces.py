@@ -27,7 +27,7 @@ def whole_gland(mask: np.ndarray, gland: Gland, strokes: Strokes) -> np.ndarray:
 
 
 def _cut_where_emptied(mask: np.ndarray, gland: Gland, strokes: Strokes) -> np.ndarray:
-    """Without the smaller end beyond a slice from which the gland was removed, unless a corrected slice there holds it."""
+    """Without the smaller end beyond a slice from which the gland was removed, unless it was drawn there."""
     held = strokes.slices[strokes.masks.any(axis=(1, 2))]
     for emptied in strokes.slices[~strokes.masks.any(axis=(1, 2)) & gland.automatic[strokes.slices].any(axis=(1, 2))]:
         below, above = slice(0, emptied), slice(emptied + 1, None)

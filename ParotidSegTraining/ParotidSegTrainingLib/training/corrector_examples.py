@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ParotidSegLib.correcting.carrying import carried_mask
 from ParotidSegLib.correcting.gland import Strokes
 from ParotidSegLib.correcting.network_input import lattice_of, network_input, say
-from ParotidSegLib.correcting.propagation import carried_mask
 from ParotidSegLib.preprocessing import sample
 
 from .simulated_user import Task, wavering, with_other_errors, without_uncertainty, worst_slice

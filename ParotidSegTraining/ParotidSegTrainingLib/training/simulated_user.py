@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.correcting.distances import MM_PER_LOG_ODDS, distances_in_slices
-from ParotidSegLib.correcting.gland import AXIAL, Gland, Strokes, View, box_around
+from ParotidSegLib.correcting.gland import Gland, Strokes, box_around
+from ParotidSegLib.correcting.view import AXIAL, View
 from ParotidSegLib.postprocessing import indecision
 from ParotidSegLib.structures import PAROTIDS
 
