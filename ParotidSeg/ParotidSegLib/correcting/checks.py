@@ -52,7 +52,7 @@ def _check_structure(case: Case, structure: Structure, own: np.ndarray) -> None:
         )
     drawn = case.current[own] == structure.label
     on_other = drawn & (case.automatic[own] != structure.label) & (case.automatic[own] > 0)
-    if 2 * np.count_nonzero(on_other) > np.count_nonzero(drawn) > 0:
+    if (2 * np.count_nonzero(on_other, axis=(1, 2)) > np.count_nonzero(drawn, axis=(1, 2))).any():
         raise ImageError(
             f"The corrected {name} lies where the automatic contour has another gland: right and left may be mixed up, "
             "so look which segment was drawn in."

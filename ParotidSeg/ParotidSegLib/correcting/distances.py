@@ -30,8 +30,8 @@ def signed_distances(mask: np.ndarray, spacing_zyx: Sequence[float]) -> np.ndarr
     """
     if not mask.any() or mask.all():
         return np.full(mask.shape, REACH_MM if mask.any() else -REACH_MM, np.float32)
-    # ITK measures from the outermost voxels of the object; the mean with the other way round is half-way. Its arguments:
-    # inside is positive, distances are not squared, and they are in mm.
+    # ITK measures from the outermost voxels of the object; the mean with the other way round is half-way. Its arguments
+    # make the inside positive, and distances not squared and in mm.
     maps = []
     for side in (mask, ~mask):
         image = sitk.GetImageFromArray(side.astype(np.uint8))

@@ -27,8 +27,6 @@ def on_grid_of(image: sitk.Image, labels: sitk.Image, name: str) -> sitk.Image:
         return labels
     last = np.array(labels.GetSize()) - 1
     corners = [[int(end) * (bit >> axis & 1) for axis, end in enumerate(last)] for bit in range(8)]
-        [last if bit >> axis & 1 else 0 for axis, last in enumerate(np.array(labels.GetSize()) - 1)] for bit in range(8)
-    ]
     places = [
         image.TransformPhysicalPointToContinuousIndex(labels.TransformIndexToPhysicalPoint(corner))
         for corner in corners

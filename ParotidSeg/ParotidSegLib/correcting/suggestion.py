@@ -15,6 +15,7 @@ from .case import Case, Part
 from .checks import check_grids
 from .distances import BLUR_MM, MM_PER_LOG_ODDS
 from .gland import Gland, Strokes
+from .kriging import kriging_variance
 from .network import CorrectingNetwork
 from .view import AXIAL, Slices, box_of_glands, plane_number
 
@@ -125,6 +126,9 @@ def worth_of_slices(
     else:
         odds = gland.geometric / BLUR_MM
     wrong = (1.0 / (1.0 + np.exp(np.abs(odds)))).sum(axis=(1, 2)) * gland.spacing[1] * gland.spacing[2]
+    if network is None and strokes.slices.size:
+        # The residual alone is no judge of itself: what corrections nearby leave open is.
+        wrong = wrong * kriging_variance(gland.positions, gland.positions[strokes.slices])
     wrong[strokes.slices] = 0.0
     helped = np.exp(-np.abs(gland.positions[:, None] - gland.positions) / HELPS_MM)
     worth = helped @ wrong

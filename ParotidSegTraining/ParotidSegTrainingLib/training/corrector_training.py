@@ -31,9 +31,9 @@ class CorrectorRecipe:
         epochs, batch, rate, decay, seed: of AdamW, the rate falling along a cosine.
     """
 
-    width: int = 24
+    width: int = 16
     blocks: int = 2
-    each: int = 8
+    each: int = 6
     epochs: int = 16
     batch: int = 8
     rate: float = 2e-3
