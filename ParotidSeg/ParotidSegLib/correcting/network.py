@@ -45,7 +45,8 @@ class CorrectingNetwork:
     def change(self, gland: Gland, strokes: Strokes) -> np.ndarray:
         """What the network adds to the carried distances of a gland, float32 (slice, row, column), mm."""
         lattice = lattice_of(gland)
-        values = self(network_input(gland, strokes, lattice)) * (REACH_MM * say(gland, strokes))
+        # No farther than distances reach: a scan unlike all that it learned from must not lead it anywhere.
+        values = np.clip(self(network_input(gland, strokes, lattice)), -1.0, 1.0) * (REACH_MM * say(gland, strokes))
         return from_lattice(values, lattice, gland)
 
     def to_bytes(self) -> bytes:

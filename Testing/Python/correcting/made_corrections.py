@@ -57,7 +57,9 @@ def made_scan(
 
     def hu(points: np.ndarray) -> np.ndarray:
         tissue = np.where(labels((0.0, -3.0, 3.0), 1.0)(points) > 0, -10.0, 55.0)
-        return tissue + 20.0 * np.sin(points.sum(axis=-1) / 9.0)
+        tissue = tissue + 20.0 * np.sin(points.sum(axis=-1) / 9.0)
+        away = np.hypot(points[..., 0] / 85.0, (points[..., 1] - 10.0) / 95.0)
+        return np.select([away < 0.9, away < 1.0], [tissue, -100.0], -1000.0)
 
     def on_grid(function, kind: int) -> sitk.Image:
         return sitk.Cast(image_of(function, size, spacing, origin, direction), kind)
