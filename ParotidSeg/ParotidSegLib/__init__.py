@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .correcting.propagation import Propagation, propagate
+    from .correcting.suggestion import Suggestion, suggest
     from .errors import ParotidSegError
     from .model.bundle import Bundle, load_bundle, shipped_bundles
     from .reading.images import read_image
@@ -31,15 +33,19 @@ __all__ = [
     "RIGHT_PAROTID",
     "Bundle",
     "ParotidSegError",
+    "Propagation",
     "Segmentation",
+    "Suggestion",
     "__version__",
     "draw_preview",
     "export_dicom",
     "load_bundle",
     "open_model",
+    "propagate",
     "read_image",
     "segment",
     "shipped_bundles",
+    "suggest",
     "write_segmentation",
 ]
 
@@ -50,14 +56,18 @@ _HOME = {
     "RIGHT_PAROTID": "structures",
     "Bundle": "model.bundle",
     "ParotidSegError": "errors",
+    "Propagation": "correcting.propagation",
     "Segmentation": "segmentation",
+    "Suggestion": "correcting.suggestion",
     "draw_preview": "writing.preview",
     "export_dicom": "writing.dicom_export",
     "load_bundle": "model.bundle",
     "open_model": "segmentation",
+    "propagate": "correcting.propagation",
     "read_image": "reading.images",
     "segment": "segmentation",
     "shipped_bundles": "model.bundle",
+    "suggest": "correcting.suggestion",
     "write_segmentation": "writing.export",
 }
 

@@ -13,6 +13,7 @@ from ParotidSegLib.errors import ParotidSegError
 from ParotidSegLib.terminal.console import with_safe_output
 
 from .commands.compare import add_compare
+from .commands.corrector import add_corrector
 from .commands.evaluate import add_evaluate
 from .commands.fit import add_training
 from .commands.prepare import add_prepare
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add_training(commands)
     add_evaluate(commands)
     add_compare(commands)
+    add_corrector(commands)
 
     bundle = commands.add_parser("bundle", help="make a bundle from finished runs")
     bundle.add_argument("output", type=Path, help="folder of the bundle; its name is the bundle's name")

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import ParotidSegError
 from ..model.engines import ENGINES
 from ..version import __version__
-from . import batch_command
+from . import batch_command, correct_command
 from .batch_command import hide_graphics_cards
 from .console import reporter, with_safe_output
 
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     segment.set_defaults(run_command=_segment)
 
     add_shared_options(batch_command.add_parser(commands))
+    correct_command.add_parser(commands)
     _add_export(commands)
     bundles = commands.add_parser("bundles", help="list the models that ship")
     bundles.set_defaults(run_command=_bundles)

@@ -1,0 +1,1 @@
+"""One gland as its corrected slices let expect it."""
