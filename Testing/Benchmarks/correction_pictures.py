@@ -1,4 +1,4 @@
-"""Pictures of three glands before and after three suggested slices were corrected (`correction.py --pictures FOLDER`)."""
+"""Three glands, before and after three suggested slices were corrected (`correction.py --pictures FOLDER`)."""
 
 from __future__ import annotations
 

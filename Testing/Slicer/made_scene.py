@@ -12,7 +12,7 @@ from orientations import rotation
 @pytest.fixture
 def scene(slicer_app):
     """The module under test; it needs a started application."""
-    from ParotidSegLib.in_slicer.scene.scene import scene
+    from ParotidSegLib.in_slicer.scene import scene
 
     return scene
 

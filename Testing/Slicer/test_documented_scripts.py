@@ -69,7 +69,7 @@ def test_the_training_script(slicer_app, capsys, tmp_path, monkeypatch):
 
 def test_the_calls_that_are_listed_exist():
     from ParotidSegLib.in_slicer.logic import ParotidSegLogic
-    from ParotidSegLib.in_slicer.scene.scene import scene
+    from ParotidSegLib.in_slicer.scene import scene
     from ParotidSegTrainingLib.in_slicer.logic import ParotidSegTrainingLogic
 
     before, _, training = PAGE.partition("## Training in Slicer")

@@ -16,8 +16,8 @@ from made_scene import add_ball, made_glands
 from widgets.effects import EFFECTS
 from widgets.segment_editor import press_key
 
+from ParotidSegLib.in_slicer.scene import scene, undo
 from ParotidSegLib.in_slicer.scene.results import keep_report, report_of
-from ParotidSegLib.in_slicer.scene.scene import scene, undo
 
 
 @pytest.fixture

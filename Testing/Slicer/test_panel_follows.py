@@ -14,8 +14,8 @@ import slicer.util
 from made_panel import REPORT, add_ct, made_segmentation, make_panel, run_event_loop_until
 
 from ParotidSegLib.in_slicer.parameters import ExportFormat
+from ParotidSegLib.in_slicer.scene import scene, undo
 from ParotidSegLib.in_slicer.scene.results import keep_report
-from ParotidSegLib.in_slicer.scene.scene import scene, undo
 from ParotidSegLib.structures import PAROTIDS
 
 

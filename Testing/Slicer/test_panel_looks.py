@@ -11,7 +11,7 @@ import pytest
 import qt
 from made_panel import add_ct, made_segmentation, make_panel
 
-from ParotidSegLib.in_slicer.panel.panel import styles
+from ParotidSegLib.in_slicer.panel import styles
 
 PANEL = Path(styles.__file__).parent
 UI = PANEL.parents[2] / "Resources" / "UI" / "ParotidSeg.ui"

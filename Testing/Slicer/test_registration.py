@@ -63,7 +63,7 @@ def test_the_sample_with_contours_brings_coded_segments_that_cannot_overwrite_th
 ):
     from SampleData import SampleDataLogic
 
-    from ParotidSegLib.in_slicer.scene.scene import scene, undo
+    from ParotidSegLib.in_slicer.scene import scene, undo
 
     registration.register_sample_data()
     volume, segmentation = SampleDataLogic().downloadSamples("ParotidSegAverageAnatomyContours")

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from made_images import made_head
 from made_scene import made_glands, oblique_head
 
+from ParotidSegLib.in_slicer.scene import undo
 from ParotidSegLib.in_slicer.scene.reviewed import ATTRIBUTE, ReviewMark, mark_reviewed, review_mark, unmark_reviewed
-from ParotidSegLib.in_slicer.scene.scene import undo
 
 TODAY = datetime.date.today().isoformat()
 

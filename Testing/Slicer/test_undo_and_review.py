@@ -13,7 +13,7 @@ from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 
 
 def test_undo_brings_the_former_segments_back(scene, slicer_app, add_volume):
-    from ParotidSegLib.in_slicer.scene.scene import undo
+    from ParotidSegLib.in_slicer.scene import undo
 
     head = made_head()
     volume = add_volume(head)
@@ -33,8 +33,8 @@ def test_undo_brings_the_former_segments_back(scene, slicer_app, add_volume):
 
 
 def test_what_is_kept_with_the_contours_goes_back_and_forth_with_them(scene, slicer_app, add_volume):
+    from ParotidSegLib.in_slicer.scene import undo
     from ParotidSegLib.in_slicer.scene.results import keep_report, report_of
-    from ParotidSegLib.in_slicer.scene.scene import undo
 
     head = made_head()
     volume = add_volume(head)
@@ -97,7 +97,7 @@ def test_one_gland_is_reset_to_the_automatic_contour_also_from_a_saved_scene(sce
 
 
 def test_without_automatic_contours_there_is_nothing_to_reset_to(scene, add_volume):
-    from ParotidSegLib.in_slicer.scene.scene import automatic
+    from ParotidSegLib.in_slicer.scene import automatic
 
     head = made_head()
     volume = add_volume(head)

@@ -26,7 +26,12 @@ from fake_workers import (
 )
 
 from ParotidSegLib.in_slicer.worker.events import LogLine, Progress, Result
-from ParotidSegLib.in_slicer.worker.job import MODULE_FOLDER, WorkerJob, child_environment, segment_command
+from ParotidSegLib.in_slicer.worker.job import (
+    MODULE_FOLDER,
+    WorkerJob,
+    child_environment,
+    segment_command,
+)
 from ParotidSegLib.in_slicer.worker.start import FOLDERS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these workers use signals")
