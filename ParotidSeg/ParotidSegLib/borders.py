@@ -2,11 +2,12 @@
 
 Every number says how far the candidate reaches beyond the reference; below zero it falls short of it.
 
-- superior, inferior, medial, lateral, anterior, posterior: of the part of a surface that faces this way (more than any
-  other of the six), the mean distance to the other surface, weighted by area: positive where the reference's surface
-  lies within the candidate, or the candidate's outside the reference. As for the mean surface distance, both surfaces
-  are asked, and the mean of the two is taken: exchanging the contours changes the sign and nothing else. Surfaces are
-  those of `surfaces`: elements at the corners of voxels.
+- superior, inferior, medial, lateral, anterior, posterior: of the part of a surface that faces this way, the mean
+  distance to the other surface: positive where the reference's surface lies within the candidate, or the candidate's
+  outside the reference. An element of the surface counts with its area times the square of the cosine between its
+  normal and the direction, so that it is shared out whole among the directions that it faces. As for the mean surface
+  distance, both surfaces are asked, and the mean of the two is taken: exchanging the contours changes the sign and
+  nothing else. Surfaces are those of `surfaces`: elements at the corners of voxels.
 - top, bottom: how much farther up, or down, the outermost voxel of the candidate lies than that of the reference.
 
 Medial is towards the middle of the body, as the structure's side says; one without a side has right and left instead.
@@ -29,12 +30,8 @@ from .surfaces import Floats, Mask, facing_surface, joint_bounding_box
 DIRECTIONS = ("superior", "inferior", "medial", "lateral", "anterior", "posterior")
 ENDS = ("top", "bottom")
 #: Patient axes (x, y, z; LPS) of what does not depend on the side.
-_FACING = {
-    "superior": (0.0, 0.0, 1.0),
-    "inferior": (0.0, 0.0, -1.0),
-    "anterior": (0.0, -1.0, 0.0),
-    "posterior": (0.0, 1.0, 0.0),
-}
+_UP_AND_DOWN = {"superior": (0.0, 0.0, 1.0), "inferior": (0.0, 0.0, -1.0)}
+_FRONT_AND_BACK = {"anterior": (0.0, -1.0, 0.0), "posterior": (0.0, 1.0, 0.0)}
 _RIGHT, _LEFT = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)
 
 
@@ -45,7 +42,7 @@ def directions_of(side: str) -> dict[str, tuple[float, float, float]]:
         "left": {"medial": _RIGHT, "lateral": _LEFT},
         "": {"right": _RIGHT, "left": _LEFT},
     }[side]
-    return {**_FACING, **across}
+    return {**_UP_AND_DOWN, **across, **_FRONT_AND_BACK}
 
 
 def compare_borders(
@@ -98,7 +95,6 @@ def _borders(
 
 def _by_direction(beyond: Floats, areas: Floats, normals: Floats, axes: Floats) -> Floats:
     """The mean of `beyond` over the elements that face each of the axes (n, 3; z, y, x); NaN where none does."""
-    facing = (normals @ axes.T).argmax(axis=1)
-    sums = [np.bincount(facing, weights, len(axes)) for weights in (beyond * areas, areas)]
+    weights = np.maximum(normals @ axes.T, 0.0) ** 2 * areas[:, np.newaxis]
     with np.errstate(invalid="ignore"):
-        return np.asarray(sums[0] / sums[1])
+        return np.asarray(beyond @ weights / weights.sum(axis=0))

@@ -46,7 +46,9 @@ class Sampling:
         _require(self.anchor in ("midpoint", "voxel"), "sampling.anchor must be 'midpoint' or 'voxel'")
         _require(0.0 <= self.foreground_share <= 1.0, "sampling.foreground_share must lie between 0 and 1")
         _require(min(self.jitter) >= 0.0, "sampling.jitter must not be negative")
-        whole = (isinstance(times, int) and not isinstance(times, bool) and times > 0 for times in self.repeats.values())
+        whole = (
+            isinstance(times, int) and not isinstance(times, bool) and times > 0 for times in self.repeats.values()
+        )
         _require(all(whole), "sampling.repeats must be whole numbers from 1 on")
 
     def times(self, case: str) -> int:

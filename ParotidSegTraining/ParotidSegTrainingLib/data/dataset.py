@@ -129,13 +129,17 @@ class DatasetFolder:
         """
         return read_label_map(self.mask_path(case), self.structures)
 
+    def drawn_path(self, case: str) -> Path | None:
+        """File of the case's label map as it was drawn, if there is one."""
+        return self._path("drawn", case)
+
     def read_drawn(self, case: str) -> sitk.Image | None:
         """The case's label map as it was drawn, on a grid of its own in the space of the image; None if there is none.
 
         Raises:
             DataError: as `read_mask`.
         """
-        path = self._path("drawn", case)
+        path = self.drawn_path(case)
         return read_label_map(path, self.structures) if path else None
 
     def _find(self, folder: str, case: str) -> Path:

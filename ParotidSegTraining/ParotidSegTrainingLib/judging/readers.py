@@ -119,9 +119,7 @@ def compare_all(
     return [_compared(one, reference, counted, report) for one, reference in pairs]
 
 
-def _compared(
-    candidate: Contours, reference: Contours, counted: Sequence[str], report: Callable[[str], None]
-) -> Pair:
+def _compared(candidate: Contours, reference: Contours, counted: Sequence[str], report: Callable[[str], None]) -> Pair:
     cases = [case for case in counted if case in candidate.folder.files and case in reference.folder.files]
     if not cases:
         raise DataError(f"{candidate.name} and {reference.name} have no case in common that counts.")
@@ -175,7 +173,10 @@ def _differences(pair: Pair, other: Pair, column: str) -> list[float]:
 
 def table(pairs: Sequence[Pair], found: Sequence[Gain] = ()) -> str:
     """The pairs as Markdown: overlap and distance, then the borders, then the paired gains."""
-    lines = ["| contours | with | patients | Dice (95 % CI) | mean surface distance, mm | HD95 median, mm |", "|" + "---|" * 6]
+    lines = [
+        "| contours | with | patients | Dice (95 % CI) | mean surface distance, mm | HD95 median, mm |",
+        "|" + "---|" * 6,
+    ]
     for pair in pairs:
         of = {column: pair.summary(column) for column in _SCORES}
         lines.append(
