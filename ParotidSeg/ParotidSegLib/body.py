@@ -38,8 +38,13 @@ def skin_distance(body: np.ndarray, spacing_zyx: tuple[float, float, float]) -> 
     """
     if not body.any():
         return np.full(body.shape, np.inf, np.float32)
-    image = sitk.GetImageFromArray(body.astype(np.uint8))
+    # ITK counts from the middle of the nearest voxel; the surface is half a voxel nearer.
+    half = np.float32(np.mean(spacing_zyx) / 2.0)
+    return np.where(body, half - _distance_to(~body, spacing_zyx), _distance_to(body, spacing_zyx) - half)
+
+
+def _distance_to(mask: np.ndarray, spacing_zyx: tuple[float, float, float]) -> np.ndarray:
+    """From every voxel outside the mask to the nearest one in it, mm, float32 (z, y, x)."""
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing(spacing_zyx[::-1])
-    distance = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
-    # ITK counts from the middle of the outermost voxels of the body; its surface is half a voxel farther out.
-    return sitk.GetArrayFromImage(distance) - np.float32(np.mean(spacing_zyx) / 2.0)
+    return sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True))
