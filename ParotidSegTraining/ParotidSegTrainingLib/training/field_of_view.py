@@ -10,8 +10,8 @@ import numpy as np
 
 from ..recipe import Augmentation
 
-#: How deep the edge of the field lies below the skin, mm; below 0 it passes by the patient.
-DEPTH_MM = (-6.0, 24.0)
+#: How deep the edge of the field lies below the farthest skin (an ear, as a rule), mm; below 0 it passes by the patient.
+DEPTH_MM = (-6.0, 34.0)
 #: Radius of a round field, mm.
 RADIUS_MM = (90.0, 260.0)
 #: What scanners and programs write where they have nothing: mostly air, some padding, some zero.
