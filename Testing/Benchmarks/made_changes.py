@@ -256,6 +256,17 @@ def turned(degrees: float) -> Change:
     return change
 
 
+def misscaled(factor: float) -> Change:
+    """A scan whose voxels are said to be larger or smaller than they are: a head of another size."""
+
+    def change(image: sitk.Image, site: Site, rng: np.random.Generator) -> sitk.Image:
+        result = sitk.Image(image)
+        result.SetSpacing([factor * step for step in image.GetSpacing()])
+        return result
+
+    return change
+
+
 def stored_otherwise(image: sitk.Image, site: Site, rng: np.random.Generator) -> sitk.Image:
     """The same scan with its axes in another order, two of them backwards."""
     return sitk.Flip(sitk.PermuteAxes(image, [2, 0, 1]), [True, False, True])
@@ -284,6 +295,8 @@ CHANGES: dict[str, Change] = {
     "turned by 10°": turned(10.0),
     "turned by 25°": turned(25.0),
     "stored otherwise": stored_otherwise,
+    "wrong voxels, head 0.75 as large": misscaled(0.75),
+    "wrong voxels, head 1.3 as large": misscaled(1.3),
     "scan ends 10 mm above the middle": ended(10.0),
     "scan begins 10 mm below the middle": ended(-10.0),
 }

@@ -119,8 +119,8 @@ def changed_scan(scan: sitk.Image, site: Site, change: str, case: str) -> sitk.I
 
 
 def back_in_place(labels: sitk.Image, scan: sitk.Image, change: str) -> sitk.Image:
-    """Labels of a changed scan where the patient lay before: a turned patient has the same voxels."""
-    if change.startswith("turned"):
+    """Labels of a changed scan where the patient lay before: one that was turned or scaled has the same voxels."""
+    if change.startswith(("turned", "wrong voxels")):
         labels = sitk.Image(labels)
         labels.CopyInformation(scan)
     return labels

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..recipe import Augmentation
 
-#: How deep the edge of the field lies below the farthest skin (an ear, as a rule), mm; below 0 it passes by the patient.
+#: How deep the edge of the field lies below the farthest skin, as a rule an ear's, mm; below 0 it passes by.
 DEPTH_MM = (-6.0, 34.0)
 #: Radius of a round field, mm.
 RADIUS_MM = (90.0, 260.0)
