@@ -79,6 +79,10 @@ class Augmentation:
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
         streaks: largest standard deviation of the streaks of a piece of metal, where they begin; for CT, since
             they lie on all channels. Every other patch has none.
+        bolus: chance of bolus on the skin of one or both sides; for CT, as the two below.
+        devices: chance of one to three other things outside the body: a mask, a headrest, a couch, ear pieces, cloth,
+            an arm.
+        field: chance that the field of view ends at or within one or both sides of the patient.
     """
 
     mirror: float = 0.5
@@ -96,9 +100,12 @@ class Augmentation:
     anisotropy: float = 0.0
     truncation: float = 0.0
     streaks: float = 0.0
+    bolus: float = 0.0
+    devices: float = 0.0
+    field: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("mirror", "truncation"):
+        for name in ("mirror", "truncation", "bolus", "devices", "field"):
             _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
         for name in (
             *("rotation", "scale", "shear", "elastic"),
@@ -108,6 +115,11 @@ class Augmentation:
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")
         _require(self.gain < 1.0, "augmentation.gain must lie below 1")
         _require(all(gain > 0.0 for gain, _ in self.tones), "the gains of augmentation.tones must be positive")
+
+    @property
+    def needs_skin(self) -> bool:
+        """Whether it asks where the patient's skin is."""
+        return max(self.bolus, self.devices, self.field) > 0.0
 
 
 @dataclass(frozen=True)
@@ -213,6 +225,9 @@ class Recipe:
         check_structures(self.structures)
         if self.augmentation.mirror:
             mirrored_labels(self.structures)
+        if self.augmentation.needs_skin:
+            modality = self.preprocessing.inputs[0].modality
+            _require(modality == "CT", "augmentation.bolus, devices and field are for a CT as the first input")
         _require(0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295")
 
     @property

@@ -25,6 +25,7 @@ from ParotidSegLib.structures import PAROTIDS, Structure
 from ..recipe import Recipe
 from .grids import grid_difference
 from .masks import read_label_map
+from .skin import skin_image
 from .structure_lists import read_structures
 
 SPLITS = ("train", "validation", "test")
@@ -165,6 +166,7 @@ class Case:
             there. Sampled linearly they keep sub-voxel borders.
         points: physical points (n, 3; x, y, z in mm) inside each structure, in label order.
         bounds: lowest and highest physical coordinates (x, y, z in mm) of the part of the scan that is kept.
+        skin: distance from the skin in the first image, see `skin`; None if the augmentation does not ask for it.
     """
 
     name: str
@@ -173,6 +175,7 @@ class Case:
     masks: tuple[sitk.Image | None, ...]
     points: tuple[np.ndarray, ...]
     bounds: tuple[np.ndarray, np.ndarray]
+    skin: sitk.Image | None = None
 
     @property
     def midpoint(self) -> np.ndarray:
@@ -214,6 +217,7 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
         tuple(_mask_of(labels, structure) for structure in folder.structures),
         points,
         physical_bounds(images[0]),
+        skin_image(images[0]) if recipe.augmentation.needs_skin else None,
     )
 
 

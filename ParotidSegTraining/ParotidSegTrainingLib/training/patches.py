@@ -16,8 +16,11 @@ from ParotidSegLib.preprocessing import Grid, sample
 from ParotidSegLib.structures import mirrored_labels
 
 from ..data.dataset import Case
+from ..data.skin import distances_on
 from ..recipe import Recipe
 from .augmentation import Parameters, change_intensity, draw, end_scan, spatial_transform
+from .field_of_view import end_field
+from .surroundings import lay_around
 
 #: Slices of a case that a network for slices is validated on.
 VALIDATION_SLICES = 8
@@ -57,6 +60,10 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
         sample(image, grid, transform=transform, outside=wanted.outside)
         for image, wanted in zip(case.images, preprocessing.inputs, strict=True)
     ]
+    skin = None
+    if case.skin is not None and (parameters.things or parameters.edges):
+        skin = distances_on(case.skin, grid, transform)
+        lay_around(sampled[0], skin, parameters.things, preprocessing.spacing)
     shown = change_intensity(preprocessing.scale(sampled, case.limits), parameters, preprocessing.spacing)
     labels = np.zeros(grid.shape, np.uint8)
     origin = mirrored_labels(recipe.structures) if parameters.mirror else range(len(recipe.structures) + 1)
@@ -64,6 +71,9 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
         mask = case.masks[origin[structure.label] - 1]
         if mask is not None:
             labels[sample(mask, grid, transform=transform, outside=0.0) > 0.5] = structure.label
+    if skin is not None:
+        limits = {i: case.limits[i] for i, channel in enumerate(preprocessing.channels) if channel.input == 0}
+        end_field(shown, labels, skin, parameters.edges, spacing=preprocessing.spacing, limits=limits)
     end_scan(shown, labels, parameters)
     return Patch(shown, labels)
 

@@ -1,0 +1,43 @@
+"""How far from the skin: the image of a case that things outside the body are laid on by."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ParotidSegLib.body import body_mask, skin_distance
+from ParotidSegLib.preprocessing import Grid, physical_bounds, sample
+
+#: Voxels of the distance in mm: what lies on the skin is laid out no finer.
+SPACING = (3.0, 3.0, 3.0)
+#: So far beyond the sides of the scan there may be something, (x, y, z) in mm; the scan's ends stay its ends.
+BEYOND = np.array([36.0, 36.0, 0.0])
+#: Stored as whole numbers of this many mm, which takes half the memory.
+UNIT_MM = 0.1
+#: Value where nothing is known: too far for anything.
+NOWHERE_MM = 1000.0
+
+
+def skin_image(scan: sitk.Image) -> sitk.Image:
+    """Distance from the skin in units of `UNIT_MM`, int16, on a patient grid that reaches a little beyond the scan.
+
+    Args:
+        scan: a CT in HU, any orientation.
+    """
+    low, high = physical_bounds(scan)
+    extent = high - low + 2.0 * BEYOND
+    size = np.maximum(np.ceil(extent[::-1] / SPACING), 1).astype(int)
+    grid = Grid.centred((low + high) / 2.0, SPACING, size)
+    distance = skin_distance(body_mask(sample(scan, grid)), SPACING)
+    return grid.image(np.rint(np.clip(distance, -NOWHERE_MM, NOWHERE_MM) / UNIT_MM).astype(np.int16))
+
+
+def distances_on(skin: sitk.Image, grid: Grid, transform: sitk.Transform | None = None) -> np.ndarray:
+    """Distance from the skin in mm on a grid, float32 (z, y, x); `NOWHERE_MM` beyond the image.
+
+    Args:
+        skin: of `skin_image`.
+        grid: where to sample.
+        transform: maps a point of the grid to the point of the image that is read there.
+    """
+    return sample(skin, grid, transform=transform, outside=NOWHERE_MM / UNIT_MM) * np.float32(UNIT_MM)
