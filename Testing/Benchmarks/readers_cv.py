@@ -5,11 +5,11 @@ patients, each through the segment() that users run. What comes out are label ma
 network that saw the patient's contours in this training; `parotidseg-train evaluate` scores them.
 
     python Testing/Benchmarks/readers_cv.py DATA RECIPE --start-from WEIGHTS --output FOLDER [--folds 4]
-        [--readers oncologist] [--set FIELD=VALUE ...] [--label 60]
+        [--readers oncologist] [--set FIELD=VALUE ...] [--label DATASET [--first 40]]
 
 DATA is what `parotidseg-train combine` writes: a case for each reference of a patient. In DATA and WEIGHTS "{fold}"
-stands for the number of the fold. --label lets each fold's network contour so many of its other training patients,
-too: labels to train the next network of that fold with.
+stands for the number of the fold. --label lets each fold's network contour patients of another data set that no reader
+drew, too: labels to train the next network of that fold with.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def main() -> int:
     arguments.add_argument("--readers", default="oncologist", help="whose cases tell which patients are divided")
     arguments.add_argument("--locator", type=Path, default=Path("parotid-ct"))
     arguments.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
-    arguments.add_argument("--label", type=int, default=0, metavar="N")
+    arguments.add_argument("--label", type=Path, metavar="DATASET")
+    arguments.add_argument("--first", type=int, default=40, metavar="N", help="so many of them")
     options = arguments.parse_args()
     for number in range(1, options.folds + 1):
         own = options.output / f"fold_{number}"
@@ -93,10 +94,9 @@ def main() -> int:
         model = open_model(str(bundle))
         contour(model, folder, held_out, options.output / "masks")
         if options.label:
-            readers = {patients[case] for case in patients if patients[case] != case}
-            others = [case for case in folder.splits["train"] if patients[case] == case and case not in readers]
-            chosen = [case for case in others if case not in recipe.exclude][: options.label]
-            contour(model, folder, {case: case for case in chosen}, own / "labels")
+            others, drawn = DatasetFolder.open(options.label), folds_of(folder, options.readers, 1)[0]
+            chosen = [case for case in others.splits["train"] if case not in (*drawn, *recipe.exclude)]
+            contour(model, others, {case: case for case in chosen[: options.first]}, own / "labels")
         (own / "done.json").write_text(json.dumps(sorted(held_out)))
     return 0
 
