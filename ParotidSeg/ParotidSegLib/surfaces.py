@@ -86,7 +86,7 @@ def surface_distances(reference: Mask, candidate: Mask, spacing_zyx: Sequence[fl
     return SurfaceDistances(there, areas[0], back, areas[1])
 
 
-def facing_surface(reference: Mask, candidate: Mask, spacing_zyx: Sequence[float]) -> tuple[Floats, Floats, Floats]:
+def facing_surface(reference: Mask, candidate: Mask, spacing_zyx: Floats) -> tuple[Floats, Floats, Floats]:
     """The surface of the reference: how far the candidate goes beyond it, and where it faces.
 
     Elements without a direction (two voxels that touch at a corner alone, say) are left out.
@@ -101,15 +101,14 @@ def facing_surface(reference: Mask, candidate: Mask, spacing_zyx: Sequence[float
         the axes of the array (z, y, x), (n, 3).
     """
     require_masks(reference, candidate)
-    spacing = np.asarray(spacing_zyx, dtype=np.float64)
     here, there = _neighbour_codes(reference), _neighbour_codes(candidate)
-    normals = _outward_by_code() / spacing
+    normals = _outward_by_code() / spacing_zyx
     surface = np.linalg.norm(normals, axis=1)[here] > 0.0
-    distances = _distances_to_nearest(surface, (there > 0) & (there < 255), spacing)
+    distances = _distances_to_nearest(surface, (there > 0) & (there < 255), spacing_zyx)
     codes = here[surface]
     outward = normals[codes]
     beyond = np.where(there[surface] == 0, -distances, distances)
-    return beyond, _areas_by_code(spacing)[codes], outward / np.linalg.norm(outward, axis=1, keepdims=True)
+    return beyond, _areas_by_code(spacing_zyx)[codes], outward / np.linalg.norm(outward, axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=1)
