@@ -101,6 +101,20 @@ def test_the_command_writes_a_table_and_a_row_a_gland(folders: dict[str, Path], 
     assert str(tmp_path) not in json.dumps([summary["pairs"], summary["gains"]])
 
 
+def test_the_lowest_patients_are_drawn_with_both_readers(folders: dict[str, Path], tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for seed, case in enumerate(CASES):
+        sitk.WriteImage(made.head_with_glands((0.0, 10.0 * seed, 0.0), seed=seed)[0], str(images / f"{case}.nii.gz"))
+    truth = sitk.ReadImage(str(folders["exact"] / "head_b.nii.gz"))
+    write_map(folders["half"] / "head_b.nii.gz", raised(changed("half", truth), 2))
+    references = [str(folders["exact"]), str(folders["high"])]
+    arguments = ["evaluate", "--reference", *references, "--candidate", str(folders["half"]), "--overlays", "1"]
+    assert main([*arguments, "--images", str(images), "--output", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out" / "overlays").iterdir()] == ["head_b.png"]
+    assert not (tmp_path / "out" / "masks").exists()  # no model was asked
+
+
 def test_a_missed_gland_is_no_number_among_the_borders_but_counts_in_dice(folders: dict[str, Path]) -> None:
     path = folders["half"] / "head_a.nii.gz"
     write_map(path, changed("no right", sitk.ReadImage(str(path))))

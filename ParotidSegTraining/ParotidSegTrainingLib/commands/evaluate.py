@@ -18,6 +18,7 @@ from .prepare import named
 if TYPE_CHECKING:
     from ..data.masks import MaskFolder
 
+DEFAULT_MODEL = "parotid-ct"
 #: Where a model card gets its table.
 FIGURES = "{figures}"
 #: What a model card shows as a picture (Markdown), and what it may be: a PNG file beside it.
@@ -56,9 +57,12 @@ def add_evaluate(commands: Any) -> None:
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="CTs of the references' cases: the model contours them, and is the first candidate",
+        help="CTs of the references' cases, for pictures and for the model of --bundle, which is the first candidate",
     )
-    evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
+    evaluate.add_argument(
+        "--overlays", type=int, default=0, metavar="N", help="draw N patients with the lowest Dice (several folders)"
+    )
+    evaluate.add_argument("--bundle", help="a model: name, folder or zip (default: parotid-ct, unless --candidate)")
     add_case_options(evaluate)
     add_model_options(evaluate)
     evaluate.add_argument("--output", required=True, type=Path, help="folder for tables, summary and plot")
@@ -111,8 +115,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     several = len(arguments.reference) > 1 or len(arguments.candidate) > 1 or arguments.images
     if not several and not arguments.candidate:
         arguments.wrong_use("--reference goes with --candidate, --images or another reference")
-    if arguments.card or (arguments.masks and not arguments.images):
+    has_model = arguments.images and (arguments.bundle or not arguments.candidate)
+    if arguments.card or (arguments.masks and not has_model):
         arguments.wrong_use("--masks and --card are for a model: folders are compared without one")
+    if arguments.overlays and not arguments.images:
+        arguments.wrong_use("--overlays needs the CTs: --images")
     if several:
         _compare_readers(arguments)
     else:
@@ -129,10 +136,10 @@ def _compare_readers(arguments: argparse.Namespace) -> None:
         for texts in (arguments.reference, arguments.candidate)
     )
     require_cases(arguments.exclude, [one.folder for one in references])
-    if arguments.images:
+    if arguments.images and (arguments.bundle or not candidates):
         from ParotidSegLib.segmentation import open_model
 
-        model = open_model(arguments.bundle, engine=arguments.engine)
+        model = open_model(arguments.bundle or DEFAULT_MODEL, engine=arguments.engine)
         cases = [case for case in references[0].folder.files if case not in arguments.exclude]
         masks = arguments.masks or arguments.output / "masks"
         made = readers.contour_all(model, cases, arguments.images, masks, mirror=not arguments.no_mirror, report=say)
@@ -140,6 +147,11 @@ def _compare_readers(arguments: argparse.Namespace) -> None:
     pairs = readers.compare_all(candidates, references, exclude=arguments.exclude, report=say)
     gains = readers.gains(pairs, [one.name for one in candidates])
     readers.write_comparison(pairs, gains, arguments.output, provenance(arguments.words))
+    if arguments.overlays:
+        from ..judging.reader_pictures import draw_lowest
+
+        pictures, count = arguments.output / "overlays", arguments.overlays
+        draw_lowest(pairs, candidates[0], references, arguments.images, pictures, count=count, report=say)
     print(readers.table(pairs, gains))
     print("Files:", *(f"  {arguments.output / name}" for name in readers.FILES), sep="\n")
 
@@ -179,7 +191,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
     from ..provenance import provenance
 
     card, pictures = _read_card(arguments.card) if arguments.card else (None, {})
-    model = open_model(arguments.bundle, engine=arguments.engine)
+    model = open_model(arguments.bundle or DEFAULT_MODEL, engine=arguments.engine)
     if card and not model.bundle.path.is_dir():
         raise DataError(f"Figures cannot be recorded in {model.bundle.path}: unpack it and name the folder.")
     folder = DatasetFolder.open(arguments.data, model.bundle.segmenter.preprocessing.inputs)

@@ -82,14 +82,15 @@ def contour_all(
     files: dict[str, tuple[Path, ...]] = {}
     for case in cases:
         path = output / f"{case}.nii.gz"
-        labels = segment([read_image(_image_of(case, images))], model, mirror=mirror).labels
+        labels = segment([read_image(image_of(case, images))], model, mirror=mirror).labels
         write_segmentation(labels, path, structures=model.bundle.structures)
         report(f"{case:12s} contoured")
         files[case] = (path,)
     return MaskFolder(output, files, model.bundle.structures)
 
 
-def _image_of(case: str, folders: Sequence[Path]) -> Path:
+def image_of(case: str, folders: Sequence[Path]) -> Path:
+    """The file of a case's CT in one of these folders; a DataError if none has it."""
     paths = (folder / f"{case}{suffix}" for folder in folders for suffix in SUFFIXES)
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
