@@ -1,4 +1,4 @@
-"""What lies beside a gland's contour, out to the air: skin, or something on it, or the end of the field of view."""
+"""What lies beside a gland's contour, out to the air: the skin, something on it, or the end of the field of view."""
 
 from __future__ import annotations
 
@@ -10,29 +10,40 @@ import SimpleITK as sitk
 from .body import SKIN_HU
 from .preprocessing import Grid, sample_region
 
-#: The grid that is looked at, mm (z, y, x), and how far it reaches beside a contour, mm.
+#: The grid that is looked at, mm (z, y, x), and how far beside a contour.
 SPACING = (2.5, 2.5, 1.25)
-REACH_MM = 70.0
+REACH_MM = 60.0
 #: Value beyond the field of view: none that a scan holds.
 BEYOND = -20000.0
-#: The layer below the air that is judged: skin and fat under it as a rule, mm from the air.
+#: The layer below the air that is judged, mm from the air: skin and the fat below it, in a patient who wears nothing.
 LAYER_MM = (3.0, 10.0)
+#: Such a layer is uniform up to this standard deviation, and may be material of these values, HU.
+UNIFORM_SD, MATERIAL_HU = 12.0, (-75.0, 80.0)
+#: It is material, not skin, if at least this share of the uniform rows has one value, give or take, HU: fat and muscle
+#: below the skin are uniform in a row, too, but differ from row to row.
+ONE_VALUE_SHARE, ONE_VALUE_HU = 0.7, 8.0
+#: Material goes on inwards as long as the value stays this near to that of the layer, HU.
+SAME_MATERIAL = 25.0
+#: A contour that ends this near to the end of the field ends because of it, mm.
+AT_END_MM = 4.0
 
 
 @dataclass(frozen=True)
 class Cheek:
-    """The rows of a contour that run to the side, one for each height and depth at which the contour has voxels.
+    """What was found beside one gland.
 
     Attributes:
-        to_air: from the contour's outermost point to the air, mm; infinite where the field ends before.
-        to_end: from the contour's outermost point to the end of the field, mm.
-        mean, deviation: of the layer below the air, HU; NaN where there is none.
+        material: share of the rows (one for each height and depth of the contour) with one material below the air.
+        in_material: share of the contour that lies in such material.
+        at_end: share of the rows that end at the end of the field of view.
+        air: how far to the side the air begins, at the middle of the contour: x in mm, LPS; NaN if the field ends
+            before.
     """
 
-    to_air: np.ndarray
-    to_end: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
+    material: float
+    in_material: float
+    at_end: float
+    air: float
 
 
 def look_beside(mask: sitk.Image, image: sitk.Image, outward: float) -> Cheek:
@@ -43,39 +54,61 @@ def look_beside(mask: sitk.Image, image: sitk.Image, outward: float) -> Cheek:
         image: the scan in HU.
         outward: −1 for the right gland, which lies at smaller x, 1 for the left one.
     """
+    grid = _grid_beside(mask, outward)
+    hounsfield = sample_region(image, grid, outside=BEYOND)[..., :: int(outward)]
+    inside = sample_region(mask, grid, outside=0.0)[..., :: int(outward)] > 0.5
+    rows = inside.any(axis=-1)
+    if not rows.any():
+        return Cheek(0.0, 0.0, 0.0, float("nan"))
+    lines, within = hounsfield[rows], inside[rows]
+    places = np.arange(within.shape[1])
+    outermost = places[-1] - within[:, ::-1].argmax(axis=1)
+    ended = lines < BEYOND / 2.0
+    end = np.where(ended.any(axis=1), ended.argmax(axis=1), np.inf)
+    air = (lines < SKIN_HU) & (places >= outermost[:, np.newaxis])
+    first = np.where(air.any(axis=1), air.argmax(axis=1), np.inf)
+    at_end = (end <= first) & ((end - outermost) * SPACING[2] <= AT_END_MM)
+    material, covered = _material(lines, within, np.where(first < end, first, np.nan))
+    skins = first[(first < end) & np.isfinite(first)]
+    innermost = grid.centre[0] - outward * (grid.size[0] - 1) / 2.0 * SPACING[2]
+    place = innermost + outward * float(np.median(skins)) * SPACING[2] if len(skins) > len(first) / 2 else float("nan")
+    return Cheek(float(material.mean()), float(covered.sum() / within.sum()), float(at_end.mean()), place)
+
+
+def _grid_beside(mask: sitk.Image, outward: float) -> Grid:
+    """The grid over a gland and what is beside it."""
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.Execute(mask)
-    x, y, z, width, depth, height = statistics.GetBoundingBox(1)
-    corners = [(i, j, k) for i in (x, x + width - 1) for j in (y, y + depth - 1) for k in (z, z + height - 1)]
-    points = np.array([mask.TransformIndexToPhysicalPoint(corner) for corner in corners])
+    *first, width, depth, height = statistics.GetBoundingBox(1)
+    ends = [(start - 0.5, start + size - 0.5) for start, size in zip(first, (width, depth, height), strict=True)]
+    corners = [(x, y, z) for x in ends[0] for y in ends[1] for z in ends[2]]
+    points = np.array([mask.TransformContinuousIndexToPhysicalPoint(corner) for corner in corners])
     low, high = points.min(axis=0), points.max(axis=0)
-    if outward < 0:
-        low[0] -= REACH_MM
-    else:
-        high[0] += REACH_MM
-    size = np.maximum(np.ceil((high - low)[::-1] / SPACING), 1).astype(int) + 1
-    grid = Grid.centred((low + high) / 2.0, SPACING, size)
-    hounsfield = sample_region(image, grid, outside=BEYOND)
-    inside = sample_region(mask, grid, outside=0.0) > 0.5
-    if outward < 0:
-        hounsfield, inside = hounsfield[..., ::-1], inside[..., ::-1]
-    rows = inside.any(axis=-1)
-    return _follow(hounsfield[rows], inside[rows])
+    (low if outward < 0 else high)[0] += outward * REACH_MM
+    return Grid.centred((low + high) / 2.0, SPACING, np.maximum(np.ceil((high - low)[::-1] / SPACING), 1).astype(int))
 
 
-def _follow(hounsfield: np.ndarray, inside: np.ndarray) -> Cheek:
-    """The rows (rows, places), from the middle of the head outwards."""
-    step, places = SPACING[2], np.arange(inside.shape[1])
-    outermost = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
-    ended = hounsfield <= BEYOND / 2.0
-    end = np.where(ended.any(axis=1), ended.argmax(axis=1), np.inf)
-    air = (hounsfield < SKIN_HU) & ~ended & (places >= outermost[:, np.newaxis])
-    first = np.where(air.any(axis=1), air.argmax(axis=1), np.inf)
-    first = np.where(first < end, first, np.inf)
-    mean, deviation = np.full(len(inside), np.nan), np.full(len(inside), np.nan)
-    for row in np.flatnonzero(np.isfinite(first)):
-        deepest, outmost = (max(0, int(first[row] - depth / step)) for depth in reversed(LAYER_MM))
-        layer = hounsfield[row, deepest:outmost]
-        if layer.size >= 4:
-            mean[row], deviation[row] = layer.mean(), layer.std()
-    return Cheek((first - outermost) * step, (end - outermost) * step, mean, deviation)
+def _material(lines: np.ndarray, within: np.ndarray, air: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have material below the air, and how many places of the contour lie in it; (rows,) each.
+
+    Args:
+        lines: HU (rows, places), from within outwards.
+        within: the contour in them.
+        air: where the air begins, in places; NaN where the field ends before.
+    """
+    value, covered = np.full(len(lines), np.nan), np.zeros(len(lines), int)
+    for row in np.flatnonzero(np.isfinite(air)):
+        deepest, highest = (int(air[row] - depth / SPACING[2]) for depth in reversed(LAYER_MM))
+        if deepest < 0:
+            continue
+        layer = lines[row, deepest:highest]
+        if layer.std() < UNIFORM_SD and MATERIAL_HU[0] <= layer.mean() <= MATERIAL_HU[1]:
+            other = np.flatnonzero(np.abs(lines[row, :deepest] - layer.mean()) > SAME_MATERIAL)
+            begin = other[-1] + 1 if other.size else 0
+            value[row], covered[row] = layer.mean(), np.count_nonzero(within[row, begin:])
+    uniform = np.isfinite(value)
+    same = uniform.copy()
+    same[uniform] = np.abs(value[uniform] - np.median(value[uniform])) < ONE_VALUE_HU if uniform.any() else False
+    if np.count_nonzero(same) < ONE_VALUE_SHARE * np.count_nonzero(uniform):
+        same[:] = False
+    return same, np.where(same, covered, 0)
