@@ -155,14 +155,13 @@ def cut_short(share: float) -> Change:
     return change
 
 
-def ended(height: float) -> Change:
-    """A scan that ends so many mm above (or, below 0, begins so many mm under) the middle of the glands."""
+def ended(*, above: bool) -> Change:
+    """A scan of what lies above the middle of the glands, or below it."""
 
     def change(image: sitk.Image, site: Site, rng: np.random.Generator) -> sitk.Image:
-        level = site.middle[2] + height
-        index = round(image.TransformPhysicalPointToContinuousIndex((*site.middle[:2].tolist(), level))[2])
+        index = round(image.TransformPhysicalPointToContinuousIndex(site.middle.tolist())[2])
         index = min(max(index, 1), image.GetSize()[2] - 1)
-        return image[:, :, :index] if height > 0 else image[:, :, index:]
+        return image[:, :, index:] if above else image[:, :, :index]
 
     return change
 
@@ -297,8 +296,8 @@ CHANGES: dict[str, Change] = {
     "stored otherwise": stored_otherwise,
     "wrong voxels, head 0.75 as large": misscaled(0.75),
     "wrong voxels, head 1.3 as large": misscaled(1.3),
-    "scan ends 10 mm above the middle": ended(10.0),
-    "scan begins 10 mm below the middle": ended(-10.0),
+    "scan ends at the middle of the glands": ended(above=False),
+    "scan begins at the middle of the glands": ended(above=True),
 }
 #: For one scan at full resolution: its own contour is the reference.
 FULL_RESOLUTION: dict[str, Change] = {

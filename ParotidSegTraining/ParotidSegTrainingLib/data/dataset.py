@@ -217,7 +217,7 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
         tuple(_mask_of(labels, structure) for structure in folder.structures),
         points,
         physical_bounds(images[0]),
-        skin_image(images[0]) if recipe.augmentation.needs_skin else None,
+        skin_image(images[0], recipe.preprocessing.spacing) if recipe.augmentation.needs_skin else None,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.body import body_mask, skin_distance
 from ParotidSegLib.preprocessing import Grid, physical_bounds, sample
 
-#: Voxels of the distance in mm: what lies on the skin is laid out no finer.
-SPACING = (3.0, 3.0, 3.0)
+#: Edge of the distance's voxels in mm, at least, and as a share of the smallest edge of the working grid.
+FINEST_MM, SHARE = 3.0, 0.8
 #: So far beyond the sides of the scan there may be something, (x, y, z) in mm; the scan's ends stay its ends.
 BEYOND = np.array([36.0, 36.0, 0.0])
 #: Stored as whole numbers of this many mm, which takes half the memory.
@@ -18,17 +20,19 @@ UNIT_MM = 0.1
 NOWHERE_MM = 1000.0
 
 
-def skin_image(scan: sitk.Image) -> sitk.Image:
+def skin_image(scan: sitk.Image, working: Sequence[float]) -> sitk.Image:
     """Distance from the skin in units of `UNIT_MM`, int16, on a patient grid that reaches a little beyond the scan.
 
     Args:
         scan: a CT in HU, any orientation.
+        working: spacing of the grid that patches have, in mm.
     """
+    spacing = (max(FINEST_MM, SHARE * min(working)),) * 3
     low, high = physical_bounds(scan)
     extent = high - low + 2.0 * BEYOND
-    size = np.maximum(np.ceil(extent[::-1] / SPACING), 1).astype(int)
-    grid = Grid.centred((low + high) / 2.0, SPACING, size)
-    distance = skin_distance(body_mask(sample(scan, grid)), SPACING)
+    size = np.maximum(np.ceil(extent[::-1] / spacing), 1).astype(int)
+    grid = Grid.centred((low + high) / 2.0, spacing, size)
+    distance = skin_distance(body_mask(sample(scan, grid)), spacing)
     return grid.image(np.rint(np.clip(distance, -NOWHERE_MM, NOWHERE_MM) / UNIT_MM).astype(np.int16))
 
 
