@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .body import SKIN_HU
-from .preprocessing import Grid, sample_region
+from .preprocessing import Grid, sample, sample_region
 
 #: The grid that is looked at, mm (z, y, x), and how far beside a contour.
 SPACING = (2.5, 2.5, 1.25)
@@ -56,7 +56,7 @@ def look_beside(mask: sitk.Image, image: sitk.Image, outward: float) -> Cheek:
     """
     grid = _grid_beside(mask, outward)
     hounsfield = sample_region(image, grid, outside=BEYOND)[..., :: int(outward)]
-    inside = sample_region(mask, grid, outside=0.0)[..., :: int(outward)] > 0.5
+    inside = sample(mask, grid, outside=0.0)[..., :: int(outward)] > 0.5
     rows = inside.any(axis=-1)
     if not rows.any():
         return Cheek(0.0, 0.0, 0.0, float("nan"))

@@ -125,16 +125,13 @@ class QuietReporter(HumanReporter):
 
 def table(result: Segmentation) -> str:
     """The result as text: a row per gland, the findings, the time."""
-    lines = [f"{'':22s}{'volume':>10s}{'mean':>10s}{'confidence':>13s}"]
+    lines = [f"{'':22s}{'volume':>10s}{'mean':>10s}"]
     for structure in result.structures:
         measurement = result.measurements.get(structure.key)
         if measurement is None:
             lines.append(f"{structure.name:22s}{'not found':>10s}")
         else:
-            lines.append(
-                f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU"
-                f"{measurement.confidence:13.2f}"
-            )
+            lines.append(f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU")
     lines.append("Findings:" if result.findings else "Findings: none")
     for finding in result.findings:
         where = " at ({:.0f}, {:.0f}, {:.0f}) mm".format(*finding.point) if finding.point else ""

@@ -19,16 +19,13 @@ from .structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID, Structure
 VOLUME_ML = (9.0, 55.0)
 MEAN_HU = (-90.0, 60.0)
 LARGEST_VOLUME_RATIO = 2.0
-LEAST_CONFIDENCE = 0.70
 LARGEST_DROPPED_SHARE = 0.15
 #: Limits found on made failures, see Documentation/Findings.md and Testing/Benchmarks/finding_limits.py: the share of a
 #: contour in uniform material below the air; the share of its largest cross-section at the end of the scan, and of its
-#: rows that run to the end of the field at the side; the share of values that no gland has; the distance of the glands.
+#: rows that run to the end of the field at the side; the distance of the glands.
 LARGEST_IN_MATERIAL = 0.12
 LARGEST_CUT_SHARE = 0.25
 LARGEST_AT_END = 0.5
-LARGEST_ODD_SHARE = 0.2
-GLAND_HU = (-250.0, 300.0)
 USUAL_DISTANCE_MM = (92.0, 136.0)
 #: Which way the skin lies from each gland, along x in LPS.
 OUTWARD = {RIGHT_PAROTID: -1.0, LEFT_PAROTID: 1.0}
@@ -55,12 +52,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS), mean probability."""
+    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS)."""
 
     volume_ml: float
     mean_hu: float
     centroid: tuple[float, float, float]
-    confidence: float
 
 
 def measure(
@@ -79,7 +75,6 @@ def measure(
             volume_ml=float(inside.sum()) * voxel_ml,
             mean_hu=float(hounsfield[inside].mean()),
             centroid=tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist())),
-            confidence=contours.confidence[structure.label],
         )
     return measurements
 
@@ -140,9 +135,6 @@ def _inspect_gland(
     if not low <= measurement.mean_hu <= high:
         text = f"{name} has an unusual mean of {measurement.mean_hu:.0f} HU (usual: {low:.0f} to {high:.0f} HU)."
         found.append(Finding("density-unusual", "warning", text, key, point))
-    if measurement.confidence < LEAST_CONFIDENCE:
-        text = f"{name} was drawn with low confidence (mean probability {measurement.confidence:.2f})."
-        found.append(Finding("confidence-low", "warning", text, key, point))
     dropped = glands.dropped_ml[structure.label]
     if dropped > LARGEST_DROPPED_SHARE * measurement.volume_ml:
         text = f"{name} came in several pieces; {dropped:.1f} mL away from the main one were left out."
@@ -156,6 +148,15 @@ def _inspect_pair(measurements: Mapping[str, Measurement]) -> list[Finding]:
     if not plausible_pair(np.array(right.centroid), np.array(left.centroid)):
         how = _implausibility(*(np.array(left.centroid) - np.array(right.centroid)).tolist())
         found.append(Finding("sides-implausible", "error", f"The two glands lie implausibly: {how}."))
+    else:
+        distance = float(np.linalg.norm(np.subtract(left.centroid, right.centroid)))
+        low, high = USUAL_DISTANCE_MM
+        if not low <= distance <= high:
+            text = (
+                f"The glands lie {distance:.0f} mm apart (usual: {low:.0f} to {high:.0f} mm): a head of unusual size, "
+                "or a scan with a wrong voxel size."
+            )
+            found.append(Finding("head-size-unusual", "warning", text))
     ratio = max(right.volume_ml, left.volume_ml) / min(right.volume_ml, left.volume_ml)
     if ratio > LARGEST_VOLUME_RATIO:
         volumes = f"{right.volume_ml:.1f} and {left.volume_ml:.1f} mL"

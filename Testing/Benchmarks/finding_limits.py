@@ -24,7 +24,7 @@ from robustness import DATA, HARM, UNCHANGED, Task, changed_scan, compared, labe
 from ParotidSegLib.cheek import look_beside
 from ParotidSegLib.images import read_image
 from ParotidSegLib.preprocessing import Box
-from ParotidSegLib.quality import GLAND_HU, OUTWARD, cut_share
+from ParotidSegLib.quality import OUTWARD, cut_share
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 
@@ -42,7 +42,6 @@ class Result:
     drop: float
     in_material: float
     at_end: float
-    odd: float
     distance: float
 
     @property
@@ -55,7 +54,6 @@ class Result:
 MEASURES: dict[str, tuple[Callable[[Result], float], str, float]] = {
     "share of the contour in material": (lambda result: result.in_material, "bolus", 0.005),
     "share at the end of the scan": (lambda result: result.at_end, "field|scan", 0.015),
-    "share of odd values": (lambda result: result.odd, "streaks|noise", 0.005),
 }
 
 
@@ -82,8 +80,7 @@ def results(folder: Path, data: DatasetFolder, cases: Sequence[str]) -> Iterator
 
 def measured(case: str, change: str, drop: float, image: sitk.Image, labels: sitk.Image) -> Result:
     """The measures of one result."""
-    values, array, middles = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(labels), []
-    worst = np.zeros(3)
+    array, middles, worst = sitk.GetArrayViewFromImage(labels), [], np.zeros(2)
     for structure in PAROTIDS:
         inside = array == structure.label
         if not inside.any():
@@ -91,8 +88,7 @@ def measured(case: str, change: str, drop: float, image: sitk.Image, labels: sit
         mask = sitk.Cast(labels == structure.label, sitk.sitkUInt8)
         beside = look_beside(mask, image, OUTWARD[structure])
         cut, _ = cut_share(inside, Box((0, 0, 0), image.GetSize()), image)
-        odd = np.mean((values[inside] < GLAND_HU[0]) | (values[inside] > GLAND_HU[1]))
-        worst = np.maximum(worst, [beside.in_material, max(beside.at_end, cut), odd])
+        worst = np.maximum(worst, [beside.in_material, max(beside.at_end, cut)])
         statistics = sitk.LabelShapeStatisticsImageFilter()
         statistics.Execute(mask)
         middles.append(statistics.GetCentroid(1))

@@ -30,8 +30,8 @@ import numpy as np
 import SimpleITK as sitk
 
 ROOT = Path(__file__).resolve().parents[2]
-for module in ("ParotidSeg", "ParotidSegTraining"):
-    sys.path.insert(0, str(ROOT / module))
+for folder in ("ParotidSeg", "ParotidSegTraining", "Testing/Benchmarks"):
+    sys.path.insert(0, str(ROOT / folder))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from made_changes import CHANGES, FULL_RESOLUTION, Site, body_of  # noqa: E402
