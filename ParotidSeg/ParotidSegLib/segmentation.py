@@ -78,7 +78,7 @@ class Segmentation:
     Attributes:
         labels: uint8 on the exact grid of the scan; 0, 1 right, 2 left parotid (the patient's sides), or the labels of
             other structures.
-        measurements: volume, mean HU, middle and confidence, by structure key; what was not found is absent.
+        measurements: volume, mean HU and middle, by structure key; what was not found is absent.
         findings: what a reviewer should see, errors first.
         timings: seconds by stage.
         provenance: bundle, engine, versions and options; nothing of the patient.

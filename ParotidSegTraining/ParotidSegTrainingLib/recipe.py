@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,27 @@ class Sampling:
         jitter: largest random shift of the patch from its anchor in mm, (z, y, x).
         foreground_share: share of the patches that have an anchor; the others lie anywhere in the scan within reach of
             such patches (what lies farther from the structures is never read).
+        repeats: pattern of names of cases ("*_oncologist") -> how often such a case comes while the others come once:
+            what says more should be seen more often. The first pattern that fits a name counts.
     """
 
     anchor: str = "voxel"
     jitter: tuple[float, float, float] = (20.0, 20.0, 20.0)
     foreground_share: float = 0.75
+    repeats: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.anchor in ("midpoint", "voxel"), "sampling.anchor must be 'midpoint' or 'voxel'")
         _require(0.0 <= self.foreground_share <= 1.0, "sampling.foreground_share must lie between 0 and 1")
         _require(min(self.jitter) >= 0.0, "sampling.jitter must not be negative")
+        whole = (
+            isinstance(times, int) and not isinstance(times, bool) and times > 0 for times in self.repeats.values()
+        )
+        _require(all(whole), "sampling.repeats must be whole numbers from 1 on")
+
+    def times(self, case: str) -> int:
+        """How often this case comes in a round."""
+        return next((times for pattern, times in self.repeats.items() if fnmatchcase(case, pattern)), 1)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,10 @@ class Augmentation:
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
         streaks: largest standard deviation of the streaks of a piece of metal, where they begin; for CT, since
             they lie on all channels. Every other patch has none.
+        bolus: chance of bolus on the skin of one or both sides; for CT, as the two below.
+        devices: chance of one to three other things outside the body: a mask, a headrest, a couch, ear pieces, cloth,
+            an arm.
+        field: chance that the field of view ends at or within one or both sides of the patient.
     """
 
     mirror: float = 0.5
@@ -84,9 +100,12 @@ class Augmentation:
     anisotropy: float = 0.0
     truncation: float = 0.0
     streaks: float = 0.0
+    bolus: float = 0.0
+    devices: float = 0.0
+    field: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("mirror", "truncation"):
+        for name in ("mirror", "truncation", "bolus", "devices", "field"):
             _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
         for name in (
             *("rotation", "scale", "shear", "elastic"),
@@ -96,6 +115,11 @@ class Augmentation:
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")
         _require(self.gain < 1.0, "augmentation.gain must lie below 1")
         _require(all(gain > 0.0 for gain, _ in self.tones), "the gains of augmentation.tones must be positive")
+
+    @property
+    def needs_skin(self) -> bool:
+        """Whether it asks where the patient's skin is."""
+        return max(self.bolus, self.devices, self.field) > 0.0
 
 
 @dataclass(frozen=True)
@@ -201,6 +225,9 @@ class Recipe:
         check_structures(self.structures)
         if self.augmentation.mirror:
             mirrored_labels(self.structures)
+        if self.augmentation.needs_skin:
+            modality = self.preprocessing.inputs[0].modality
+            _require(modality == "CT", "augmentation.bolus, devices and field are for a CT as the first input")
         _require(0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295")
 
     @property

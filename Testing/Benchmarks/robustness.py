@@ -1,196 +1,301 @@
-"""Do the contours stay where they are when the same patient is scanned a little differently?
+"""What do changes of a scan cost that other days, other rooms and other hospitals make?
 
-Segments a scan as it is and changed in one way at a time: with other voxels, more noise, streaks of metal at the
-height of the teeth, a couch, a mask on the face, the background emptied as in the training data, the lowest or the
-uppermost slices missing. Prints, for each gland, the Dice of the changed scan's contour with the unchanged one, its
-volume, and the codes of the findings. Both contours are compared at the voxel centres of the coarser grid, so that
-contours that are the same surface have Dice 1.
+Segments the validation patients of a data set as they are and with one of `made_changes` at a time, through the
+segment() that users run, and prints what each change costs: the mean and the worst drop of the Dice with the reference
+over the glands (in all, and within what the scan still shows), the glands of which more than 5 % lie outside the skin,
+missed and swapped glands, patients that are harmed (a gland loses more than 0.1), how many of these have a finding, and
+how many of the unharmed have one. Or, with --ct, does so with scans that have no reference: their own contours stand
+for it.
 
-    python Testing/Benchmarks/robustness.py [--ct PATH ...] [--bundle NAME ...]
+    python Testing/Benchmarks/robustness.py [--bundle NAME ...] [--data OPENKBP] [--split validation] [--cases N]
+        [--rows PART ...] [--processes 2] [--output RESULTS.csv] [--keep FOLDER] [--ct PATH ...]
+
+--rows takes the rows whose name holds one of these texts; --output writes a line for each gland, --keep the contours.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
-from collections.abc import Callable
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "ParotidSeg"))
+for folder in ("ParotidSeg", "ParotidSegTraining", "Testing/Benchmarks"):
+    sys.path.insert(0, str(ROOT / folder))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from made_changes import CHANGES, FULL_RESOLUTION, Site, body_of  # noqa: E402
 
 from ParotidSegLib.errors import ImageError  # noqa: E402
 from ParotidSegLib.reading.images import read_image  # noqa: E402
-from ParotidSegLib.segmentation import Segmentation, open_model, segment  # noqa: E402
+from ParotidSegLib.segmentation import Model, open_model, segment  # noqa: E402
+from ParotidSegLib.structures import PAROTIDS, Structure  # noqa: E402
+from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
-AIR = -1024
-
-Change = Callable[[sitk.Image], sitk.Image]
-
-
-def like(image: sitk.Image, array: np.ndarray) -> sitk.Image:
-    """An int16 image on the voxels of another one; array: (z, y, x) in HU."""
-    changed = sitk.GetImageFromArray(np.clip(np.rint(array), AIR, 3071).astype(np.int16))
-    changed.CopyInformation(image)
-    return changed
+UNCHANGED = "as it is"
+HARM, OUTSIDE = 0.1, 0.05
+#: Voxels larger by this factor than those of the reference count as the coarser grid, on which contours are compared.
+COARSER = 1.2
 
 
-def body_of(image: sitk.Image) -> sitk.Image:
-    """uint8, 1 in the patient: the largest piece above −300 HU, without holes in a slice."""
-    body = sitk.BinaryMorphologicalOpening(image > -300, [2, 2, 0])
-    body = sitk.RelabelComponent(sitk.ConnectedComponent(body), sortByObjectSize=True) == 1
-    filled = np.stack(
-        [
-            sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(plane)))
-            for plane in sitk.GetArrayFromImage(body)
-        ]
-    )
-    result = sitk.GetImageFromArray(filled)
-    result.CopyInformation(image)
-    return result
+@dataclass(frozen=True)
+class Gland:
+    """What became of one gland: Dice before and after, both also within the field that is left; share out of the skin.
+
+    Dice is that with the reference, before and after on the same voxels.
+    """
+
+    bundle: str
+    case: str
+    change: str
+    structure: str
+    before: float
+    after: float
+    before_in_field: float
+    after_in_field: float
+    outside: float
+    missed: bool
+    swapped: bool
+    findings: str
+
+    @property
+    def drop(self) -> float:
+        """What the change costs of the Dice."""
+        return self.before - self.after
+
+    @property
+    def drop_in_field(self) -> float:
+        """The same within the field that is left."""
+        return self.before_in_field - self.after_in_field
 
 
-def resampled(spacing: float) -> Change:
-    """Cubic voxels of this edge in mm; finer detail is smoothed away first, as a scanner does."""
+@dataclass(frozen=True)
+class Task:
+    """One scan, its reference (None: its own contour), and what is done to it."""
 
-    def change(image: sitk.Image) -> sitk.Image:
-        smooth = sitk.Cast(image, sitk.sitkFloat32)
-        for axis, old in enumerate(image.GetSpacing()):
-            if spacing > old:
-                smooth = sitk.RecursiveGaussian(smooth, 0.4 * np.sqrt(spacing**2 - old**2), direction=axis)
-        edges = np.array(image.GetSize()) * image.GetSpacing()
-        size = [max(1, int(edge // spacing)) for edge in edges]
-        middle = image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2.0 for n in image.GetSize()])
-        direction = np.array(image.GetDirection()).reshape(3, 3)
-        origin = np.array(middle) - direction @ (spacing * (np.array(size) - 1) / 2.0)
-        grid = (origin.tolist(), [spacing] * 3, image.GetDirection())
-        values = sitk.Resample(smooth, size, sitk.Transform(), sitk.sitkLinear, *grid, float(AIR))
-        return like(values, sitk.GetArrayViewFromImage(values))
-
-    return change
+    bundle: str
+    case: str
+    scan: Path
+    reference: Path | None
+    changes: tuple[str, ...]
+    keep: Path | None
 
 
-def noisy(deviation: float) -> Change:
-    """White noise of this many HU."""
-
-    def change(image: sitk.Image) -> sitk.Image:
-        array = sitk.GetArrayFromImage(image)
-        return like(image, array + np.random.default_rng(1).normal(0.0, deviation, array.shape))
-
-    return change
+@lru_cache(maxsize=2)
+def model_of(bundle: str) -> Model:
+    """The opened bundle, once in each process."""
+    return open_model(bundle)
 
 
-def streaked(amplitude: float, teeth: tuple[float, float, float]) -> Change:
-    """Bright and dark rays of up to this many HU from two fillings beside a point (x, y, z) in mm, 12 mm high."""
-
-    def change(image: sitk.Image) -> sitk.Image:
-        array = sitk.GetArrayFromImage(image).astype(np.float32)
-        body = sitk.GetArrayFromImage(body_of(image))
-        rng = np.random.default_rng(2)
-        for side in (-22.0, 22.0):
-            index = image.TransformPhysicalPointToContinuousIndex((teeth[0] + side, *teeth[1:]))
-            x, y = np.meshgrid(np.arange(array.shape[2]) - index[0], np.arange(array.shape[1]) - index[1])
-            angle, distance = np.arctan2(y, x), np.hypot(x, y) * image.GetSpacing()[0]
-            rays = sum(np.cos(order * angle + rng.uniform(0, 2 * np.pi)) for order in (7, 11, 17, 23)) / 2.0
-            plane = amplitude * rays * np.exp(-distance / 60.0)
-            heights = (np.arange(array.shape[0]) - index[2]) * image.GetSpacing()[2]
-            array += np.exp(-0.5 * (heights / 6.0) ** 2)[:, None, None] * plane * body
-        return like(image, array)
-
-    return change
+def site_of(labels: sitk.Image) -> Site:
+    """Middles of the two glands of a label map."""
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.Execute(labels)
+    right, left = (np.array(statistics.GetCentroid(structure.label)) for structure in PAROTIDS)
+    return Site(right, left)
 
 
-def on_couch(image: sitk.Image) -> sitk.Image:
-    """A hollow couch with two walls behind the patient, below the lowest point that touches it."""
-    array = sitk.GetArrayFromImage(image)
-    back = int(np.nonzero(sitk.GetArrayFromImage(body_of(image)).any(axis=(0, 2)))[0].max())
-    step = image.GetSpacing()[1]
-    for start, height, value in ((2.0, 4.0, 150), (6.0, 30.0, -900), (36.0, 4.0, 150)):
-        rows = slice(round(back + start / step), round(back + (start + height) / step) + 1)
-        array[:, rows, :] = value
-    return like(image, array)
+def random_numbers(change: str, case: str) -> np.random.Generator:
+    """The same for a change of a case in every run, and for every bundle."""
+    return np.random.default_rng([zlib.crc32(change.encode()), zlib.crc32(case.encode())])
 
 
-def masked(image: sitk.Image) -> sitk.Image:
-    """A thermoplastic mask 2.5 mm thick, 2 mm off the skin."""
-    distance = sitk.GetArrayFromImage(
-        sitk.SignedMaurerDistanceMap(body_of(image), squaredDistance=False, useImageSpacing=True)
-    )
-    array = sitk.GetArrayFromImage(image)
-    array[(distance > 2.0) & (distance < 4.5)] = 80
-    return like(image, array)
+def changed_scan(scan: sitk.Image, site: Site, change: str, case: str) -> sitk.Image:
+    """The scan after the change of this name."""
+    if change == UNCHANGED:
+        return scan
+    return {**CHANGES, **FULL_RESOLUTION}[change](scan, site, random_numbers(change, case))
 
 
-def emptied(image: sitk.Image) -> sitk.Image:
-    """Nothing but air outside the patient, as in the training data."""
-    return sitk.Mask(image, body_of(image), AIR)
+def back_in_place(labels: sitk.Image, scan: sitk.Image, change: str) -> sitk.Image:
+    """Labels of a changed scan where the patient lay before: one that was turned or scaled has the same voxels."""
+    if change.startswith(("turned", "wrong voxels")):
+        labels = sitk.Image(labels)
+        labels.CopyInformation(scan)
+    return labels
 
 
-def cut_short(share: float) -> Change:
-    """Without the lowest (below 0) or the uppermost (above 0) share of the slices that hold the glands and more."""
-
-    def change(image: sitk.Image) -> sitk.Image:
-        count = image.GetSize()[2]
-        lost = round(abs(share) * count)
-        return image[:, :, lost:] if share < 0 else image[:, :, : count - lost]
-
-    return change
+def segmented(scan: sitk.Image, model: Model) -> tuple[sitk.Image, str]:
+    """Labels and the codes of the findings; nothing where the scan is refused."""
+    try:
+        result = segment(scan, model)
+    except ImageError:
+        return scan * 0, "refused"
+    return result.labels, " ".join(sorted({finding.code for finding in result.findings}))
 
 
-def agreement(one: Segmentation, other: Segmentation) -> dict[str, float]:
-    """Dice by structure, at the voxel centres of the grid with the larger voxels."""
-    fine, coarse = sorted((one.labels, other.labels), key=lambda labels: float(np.prod(labels.GetSpacing())))
-    on_coarse = sitk.Resample(fine, coarse, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    a, b = sitk.GetArrayViewFromImage(on_coarse), sitk.GetArrayViewFromImage(coarse)
-    dice = {}
-    for structure in one.structures:
-        first, second = a == structure.label, b == structure.label
-        both = int(first.sum() + second.sum())
-        dice[structure.key] = 2.0 * int((first & second).sum()) / both if both else float("nan")
-    return dice
+def on(labels: sitk.Image, grid: sitk.Image) -> np.ndarray:
+    """Labels at the voxels of a grid, (z, y, x)."""
+    resampled = sitk.Resample(labels, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+    return sitk.GetArrayFromImage(resampled)
 
 
-def row(name: str, original: Segmentation, changed: Segmentation) -> str:
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice; NaN if the reference, the first, is empty."""
+    return 2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)) if a.any() else float("nan")
+
+
+def measured(task: Task) -> list[Gland]:
+    """Segment a scan in all the ways of a task."""
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    model = model_of(task.bundle)
+    scan = sitk.DICOMOrient(read_image(task.scan), "LPS")
+    original, first_findings = segmented(scan, model)
+    reference = original
+    if task.reference:
+        reference = sitk.DICOMOrient(sitk.ReadImage(str(task.reference), sitk.sitkUInt8), "LPS")
+    site, body, rows = site_of(reference), body_of(scan), []
+    for change in (UNCHANGED, *task.changes):
+        changed = changed_scan(scan, site, change, task.case)
+        labels, findings = (original, first_findings) if change == UNCHANGED else segmented(changed, model)
+        labels = back_in_place(labels, scan, change)
+        if task.keep:
+            task.keep.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(labels, str(task.keep / f"{label_file(change, task.case)}.nii.gz"), True)
+        rows += compared(task, change, (reference, original, labels), findings, body)
+    return rows
+
+
+def label_file(change: str, case: str) -> str:
+    """Name of a file with kept contours, without its suffix."""
+    return f"{case}-{zlib.crc32(change.encode()):08x}"
+
+
+def compared(
+    task: Task, change: str, label_maps: tuple[sitk.Image, sitk.Image, sitk.Image], findings: str, body: sitk.Image
+) -> Iterator[Gland]:
+    """What became of each gland: reference, contours before and after."""
+    after_map = label_maps[2]
+    volumes = [float(np.prod(labels.GetSpacing())) for labels in (label_maps[0], after_map)]
+    grid = after_map if volumes[1] > COARSER * volumes[0] else label_maps[0]
+    reference, before, after = (on(labels, grid) for labels in label_maps)
+    field = on(sitk.Cast(after_map * 0 + 1, sitk.sitkUInt8), grid) > 0
+    drawn, within = sitk.GetArrayViewFromImage(after_map), on(body, after_map) > 0
+    for structure in PAROTIDS:
+        masks = [labels == structure.label for labels in (reference, before, after)]
+        in_field = [mask & field for mask in masks]
+        own = drawn == structure.label
+        yield Gland(
+            task.bundle,
+            task.case,
+            change,
+            structure.key,
+            dice(masks[0], masks[1]),
+            dice(masks[0], masks[2]),
+            dice(in_field[0], in_field[1]),
+            dice(in_field[0], in_field[2]),
+            float(np.mean(~within[own])) if own.any() else 0.0,
+            bool(in_field[0].any() and not (in_field[0] & masks[2]).any()),
+            swapped(structure, reference, after),
+            findings,
+        )
+
+
+def swapped(structure: Structure, reference: np.ndarray, drawn: np.ndarray) -> bool:
+    """Whether a gland of the reference holds more of the other side's label than of its own."""
+    inside = drawn[reference == structure.label]
+    other = next(s.label for s in PAROTIDS if s != structure)
+    return bool(np.count_nonzero(inside == other) > np.count_nonzero(inside == structure.label))
+
+
+def table_row(change: str, glands: Sequence[Gland]) -> str:
     """One line of the table."""
-    dice = agreement(original, changed)
-    cells = [f"{dice[s.key]:.3f}, {changed.volumes_ml.get(s.key, 0.0):.1f} mL" for s in original.structures]
-    return f"| {name} | {' | '.join(cells)} | {', '.join(sorted({f.code for f in changed.findings})) or 'none'} |"
+    drops = np.array([g.drop for g in glands])
+    in_field = np.array([g.drop_in_field for g in glands if np.isfinite(g.drop_in_field)])
+    patients: dict[str, list[Gland]] = {}
+    for gland in glands:
+        patients.setdefault(gland.case, []).append(gland)
+    harmed = [case for case, both in patients.items() if max(g.drop for g in both) > HARM]
+    warned = {case for case, both in patients.items() if both[0].findings}
+    unharmed = [case for case in patients if case not in harmed]
+    cells = [
+        change,
+        f"{drops.mean():.3f}",
+        f"{drops.max():.3f}",
+        f"{in_field.mean():.3f}" if in_field.size else "",
+        f"{in_field.max():.3f}" if in_field.size else "",
+        f"{sum(g.outside > OUTSIDE for g in glands)} of {len(glands)}",
+        f"{sum(g.missed for g in glands)}, {sum(g.swapped for g in glands)}",
+        f"{len(harmed)} / {sum(case in warned for case in harmed)}",
+        f"{sum(case in warned for case in unharmed)} of {len(unharmed)}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+HEADER = (
+    "| change | drop of Dice | worst | in the field | worst | > 5 % outside the skin | missed, swapped | "
+    "harmed / warned | unharmed with a finding |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def tasks_of(options: argparse.Namespace) -> list[Task]:
+    """What is to be done: a task for each bundle and scan."""
+    known = {**CHANGES, **FULL_RESOLUTION} if options.ct else CHANGES
+    wanted = tuple(name for name in known if not options.rows or any(part in name for part in options.rows))
+    scans: list[tuple[str, Path, Path | None]] = [(path.name, path, None) for path in options.ct]
+    if not scans:
+        folder = DatasetFolder.open(options.data)
+        names = folder.cases(options.split, options.exclude)[: options.cases]
+        scans = [(name, folder.image_paths(name)[0], folder.mask_path(name)) for name in names]
+    keep = options.keep
+    return [
+        Task(bundle, *scan, wanted, keep / Path(bundle).name if keep else None)
+        for bundle in options.bundle
+        for scan in scans
+    ]
+
+
+def stay_on_core(cores: Sequence[int], count: int) -> None:
+    """Give this process its share of the cores: engines start as many threads as they see cores."""
+    if hasattr(os, "sched_setaffinity"):
+        share = max(1, len(cores) // count)
+        first = os.getpid() % count * share
+        os.sched_setaffinity(0, cores[first : first + share])
 
 
 def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ct", type=Path, nargs="+", default=[DATA / "clinical_ct" / "head_neck_1"])
     arguments.add_argument("--bundle", nargs="+", default=["parotid-ct"])
+    arguments.add_argument("--data", type=Path, default=DATA / "openkbp")
+    arguments.add_argument("--split", default="validation")
+    arguments.add_argument("--exclude", nargs="*", default=["pt_221"], metavar="CASE")
+    arguments.add_argument("--cases", type=int, default=None, help="the first so many only")
+    arguments.add_argument("--rows", nargs="*", default=[], metavar="PART")
+    arguments.add_argument("--processes", type=int, default=2)
+    arguments.add_argument("--output", type=Path)
+    arguments.add_argument("--keep", type=Path)
+    arguments.add_argument("--ct", type=Path, nargs="+", default=[])
     options = arguments.parse_args()
+    tasks, glands = tasks_of(options), []
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    with ProcessPoolExecutor(options.processes, initializer=stay_on_core, initargs=(cores, options.processes)) as pool:
+        for number, rows in enumerate(pool.map(measured, tasks), start=1):
+            glands += rows
+            print(f"{number} of {len(tasks)} scans", file=sys.stderr, flush=True)
+    if options.output:
+        with options.output.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Gland)])
+            writer.writeheader()
+            writer.writerows(asdict(gland) for gland in glands)
     for bundle in options.bundle:
-        model = open_model(bundle)
-        for path in options.ct:
-            image = sitk.DICOMOrient(read_image(path), "LPS")  # the changes know rows that run to the back, slices up
-            original = segment(image, model)
-            print(f"\n{model.bundle.name} {model.bundle.version}, {path.name}\n")
-            print("| scan | " + " | ".join(f"{s.name}: Dice, volume" for s in original.structures) + " | findings |")
-            print("|---|" + "---|" * (len(original.structures) + 1))
-            print(row("as it is", original, original))
-            middles = [measurement.centroid for measurement in original.measurements.values()]
-            x, y, z = np.mean(middles, axis=0)
-            changes: dict[str, Change] = {f"voxels of {edge} mm": resampled(edge) for edge in (1, 2, 3, 4)}
-            changes |= {f"noise of {deviation} HU": noisy(deviation) for deviation in (20, 60)}
-            changes |= {f"streaks of {size} HU": streaked(size, (x, y - 55.0, z - 15.0)) for size in (200, 600)}
-            changes |= {"couch": on_couch, "mask on the face": masked, "background emptied": emptied}
-            changes["without the lowest fifth"] = cut_short(-0.2)
-            changes["without the uppermost fifth"] = cut_short(0.2)
-            for name, change in changes.items():
-                try:
-                    print(row(name, original, segment(change(image), model)), flush=True)
-                except ImageError as error:
-                    print(f"| {name} | refused: {error} |", flush=True)
+        version = model_of(bundle).bundle
+        of_bundle = [gland for gland in glands if gland.bundle == bundle]
+        patients = len({gland.case for gland in of_bundle})
+        print(f"\n{version.name} {version.version}, {patients} scans\n\n{HEADER}")
+        for change in dict.fromkeys(gland.change for gland in of_bundle):
+            print(table_row(change, [gland for gland in of_bundle if gland.change == change]))
     return 0
 
 

@@ -20,7 +20,7 @@ from made_dicom_results import made_scan
 from ParotidSegLib.writing.export import write_segmentation
 
 REPORT = {
-    "structures": {"Parotid_R": {"volume_ml": 6.5, "mean_hu": 40.0, "centroid": [0, 0, 0], "confidence": 0.91}},
+    "structures": {"Parotid_R": {"volume_ml": 6.5, "mean_hu": 40.0, "centroid": [0, 0, 0]}},
     "findings": [
         {"code": "a", "severity": "warning", "message": "Look, here.", "structure": "Parotid_L", "point": None},
         {"code": "b", "severity": "error", "message": "Both are odd.", "structure": None, "point": None},

@@ -22,12 +22,10 @@ class Contours:
 
     Attributes:
         labels: uint8 (z, y, x), 0 and the labels of the structures.
-        confidence: mean probability inside each structure that was found, by label.
         dropped_ml: volume of the pieces that were taken away from each structure, by label.
     """
 
     labels: np.ndarray
-    confidence: dict[int, float]
     dropped_ml: dict[int, float]
 
 
@@ -44,8 +42,7 @@ def contours_from(probabilities: np.ndarray, geometry: sitk.Image, structures: S
     likeliest = probabilities.argmax(axis=-1)
     highest = np.take_along_axis(probabilities, likeliest[..., np.newaxis], axis=-1)[..., 0]
     labels = np.where(highest > 1.0 - probabilities.sum(axis=-1), likeliest + 1, 0).astype(np.uint8)
-    found = [s.label for s in structures if (labels == s.label).any()]
-    return Contours(labels, {label: float(highest[labels == label].mean()) for label in found}, {})
+    return Contours(labels, {})
 
 
 def indecision(probabilities: np.ndarray) -> np.ndarray:
@@ -81,7 +78,7 @@ def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Contours:
         candidates.append(pieces(mask, own, geometry, least_ml=LEAST_ML))
     chosen = choose_pair(*candidates)
     labels = np.zeros(background.shape, np.uint8)
-    confidence, dropped = {}, {}
+    dropped = {}
     for channel, (structure, piece) in enumerate(zip(PAROTIDS, chosen, strict=True)):
         kept = piece.mask if piece else np.zeros_like(masks[channel])
         dropped[structure.label] = float((masks[channel] & ~kept).sum()) * voxel_ml
@@ -90,8 +87,7 @@ def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Contours:
             filled = sitk.BinaryFillhole(sitk.GetImageFromArray(kept[box].astype(np.uint8)))
             free = labels[box] == 0
             labels[box][(sitk.GetArrayViewFromImage(filled) > 0) & free] = structure.label
-            confidence[structure.label] = float(probabilities[..., channel][kept].mean())
-    return Contours(labels, confidence, dropped)
+    return Contours(labels, dropped)
 
 
 def touched_axes(labels: np.ndarray) -> tuple[bool, bool, bool]:

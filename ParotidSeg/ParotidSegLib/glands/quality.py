@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from ..geometry.grids import Box
 from ..structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID, Structure
 from .anatomy import LARGEST_DISTANCE_MM, LARGEST_OFFSET_MM, SMALLEST_DISTANCE_MM, plausible_pair
+from .cheek import look_beside
 from .postprocessing import Contours
 
 #: Limits outside which a reviewer should look: the 1st and 99th percentile of the contours of 160 training patients of
@@ -18,8 +19,16 @@ from .postprocessing import Contours
 VOLUME_ML = (9.0, 55.0)
 MEAN_HU = (-90.0, 60.0)
 LARGEST_VOLUME_RATIO = 2.0
-LEAST_CONFIDENCE = 0.70
 LARGEST_DROPPED_SHARE = 0.15
+#: Limits found on made failures, see Documentation/Findings.md and Testing/Benchmarks/finding_limits.py: the share of a
+#: contour in uniform material below the air; the share of its largest cross-section at the end of the scan, and of its
+#: rows that run to the end of the field at the side; the distance of the glands.
+LARGEST_IN_MATERIAL = 0.12
+LARGEST_CUT_SHARE = 0.25
+LARGEST_AT_END = 0.5
+USUAL_DISTANCE_MM = (92.0, 136.0)
+#: Which way the skin lies from each gland, along x in LPS.
+OUTWARD = {RIGHT_PAROTID: -1.0, LEFT_PAROTID: 1.0}
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS), mean probability."""
+    """What was measured of a structure: volume in mL, mean HU, middle (x, y, z in mm, LPS)."""
 
     volume_ml: float
     mean_hu: float
     centroid: tuple[float, float, float]
-    confidence: float
 
 
 def measure(
@@ -67,7 +75,6 @@ def measure(
             volume_ml=float(inside.sum()) * voxel_ml,
             mean_hu=float(hounsfield[inside].mean()),
             centroid=tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist())),
-            confidence=contours.confidence[structure.label],
         )
     return measurements
 
@@ -111,13 +118,15 @@ def _inspect_gland(
 ) -> list[Finding]:
     name, key, point = f"The {structure.name.lower()}", structure.key, measurement.centroid
     found = []
-    border = _border_point(glands.labels == structure.label, box, image)
-    if border is not None:
-        found.append(
-            Finding(
-                "gland-cut-by-scan", "warning", f"{name} reaches the end of the scan: part is missing.", key, border
-            )
-        )
+    mask = glands.labels == structure.label
+    share, border = cut_share(mask, box, image)
+    beside = look_beside(_mask_image(mask, box, image), image, OUTWARD[structure])
+    if share > LARGEST_CUT_SHARE or beside.at_end > LARGEST_AT_END:
+        text = f"{name} reaches the end of the scan: part is missing."
+        found.append(Finding("gland-cut-by-scan", "warning", text, key, border or point))
+    if beside.in_material > LARGEST_IN_MATERIAL:
+        text = f"{name} was drawn into uniform material below the air, as bolus is: look at its outer side."
+        found.append(Finding("material-on-skin", "warning", text, key, point))
     low, high = VOLUME_ML
     if not low <= measurement.volume_ml <= high:
         text = f"{name} has an unusual volume of {measurement.volume_ml:.1f} mL (usual: {low:.0f} to {high:.0f} mL)."
@@ -126,9 +135,6 @@ def _inspect_gland(
     if not low <= measurement.mean_hu <= high:
         text = f"{name} has an unusual mean of {measurement.mean_hu:.0f} HU (usual: {low:.0f} to {high:.0f} HU)."
         found.append(Finding("density-unusual", "warning", text, key, point))
-    if measurement.confidence < LEAST_CONFIDENCE:
-        text = f"{name} was drawn with low confidence (mean probability {measurement.confidence:.2f})."
-        found.append(Finding("confidence-low", "warning", text, key, point))
     dropped = glands.dropped_ml[structure.label]
     if dropped > LARGEST_DROPPED_SHARE * measurement.volume_ml:
         text = f"{name} came in several pieces; {dropped:.1f} mL away from the main one were left out."
@@ -142,6 +148,15 @@ def _inspect_pair(measurements: Mapping[str, Measurement]) -> list[Finding]:
     if not plausible_pair(np.array(right.centroid), np.array(left.centroid)):
         how = _implausibility(*(np.array(left.centroid) - np.array(right.centroid)).tolist())
         found.append(Finding("sides-implausible", "error", f"The two glands lie implausibly: {how}."))
+    else:
+        distance = float(np.linalg.norm(np.subtract(left.centroid, right.centroid)))
+        low, high = USUAL_DISTANCE_MM
+        if not low <= distance <= high:
+            text = (
+                f"The glands lie {distance:.0f} mm apart (usual: {low:.0f} to {high:.0f} mm): a head of unusual size, "
+                "or a scan with a wrong voxel size."
+            )
+            found.append(Finding("head-size-unusual", "warning", text))
     ratio = max(right.volume_ml, left.volume_ml) / min(right.volume_ml, left.volume_ml)
     if ratio > LARGEST_VOLUME_RATIO:
         volumes = f"{right.volume_ml:.1f} and {left.volume_ml:.1f} mL"
@@ -160,8 +175,13 @@ def _implausibility(across: float, depth: float, height: float) -> str:
     return f"displaced by {offset:.0f} mm in height or depth (at most {LARGEST_OFFSET_MM:.0f} mm)"
 
 
-def _border_point(mask: np.ndarray, box: Box, image: sitk.Image) -> tuple[float, float, float] | None:
-    """Middle of the part of the mask that lies in an outermost plane of the scan, or None."""
+def cut_share(mask: np.ndarray, box: Box, image: sitk.Image) -> tuple[float, tuple[float, float, float] | None]:
+    """How much of the mask the ends of the scan cut: the largest part of it that lies in an outermost plane.
+
+    Returns:
+        Its share of the mask's largest cross-section in this direction, and its middle; 0 and None without any.
+    """
+    largest, point = 0.0, None
     for axis in range(3):
         plane_axis = 2 - axis
         planes = np.moveaxis(mask, plane_axis, 0)
@@ -169,9 +189,21 @@ def _border_point(mask: np.ndarray, box: Box, image: sitk.Image) -> tuple[float,
             (0, box.index[axis] == 0),
             (-1, box.index[axis] + box.size[axis] == image.GetSize()[axis]),
         ):
-            if outermost and planes[edge].any():
+            if not outermost or not planes[edge].any():
+                continue
+            share = np.count_nonzero(planes[edge]) / np.count_nonzero(planes, axis=(1, 2)).max()
+            if share > largest:
                 in_plane = list(np.argwhere(planes[edge]).mean(axis=0))
                 in_plane.insert(plane_axis, 0 if edge == 0 else mask.shape[plane_axis] - 1)
                 index = np.array(in_plane[::-1]) + np.array(box.index)
-                return tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
-    return None
+                largest, point = float(share), tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
+    return largest, point
+
+
+def _mask_image(mask: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:
+    """A mask of a box of the scan as an image in its patient space."""
+    placed = sitk.GetImageFromArray(mask.astype(np.uint8))
+    placed.SetSpacing(image.GetSpacing())
+    placed.SetDirection(image.GetDirection())
+    placed.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
+    return placed

@@ -160,7 +160,6 @@ def write_review(segmentation: Any, volume: Any, path: Path, structures: Sequenc
                 "mean_hu": _number(row.mean_hu, 1),
                 "automatic_volume_ml": _number(measured.get("volume_ml"), 2),
                 "automatic_mean_hu": _number(measured.get("mean_hu"), 1),
-                "confidence": _number(measured.get("confidence"), 3),
                 REMARKS: _remarks(report, key),
                 REVIEWED: _reviewed(segmentation, key, volume),
                 **common,

@@ -128,16 +128,13 @@ class QuietReporter(HumanReporter):
 
 def table(result: Segmentation) -> str:
     """The result as text: a row per gland, the findings, the time."""
-    lines = [f"{'':22s}{'volume':>10s}{'mean':>10s}{'confidence':>13s}"]
+    lines = [f"{'':22s}{'volume':>10s}{'mean':>10s}"]
     for structure in result.structures:
         measurement = result.measurements.get(structure.key)
         if measurement is None:
             lines.append(f"{structure.name:22s}{'not found':>10s}")
         else:
-            lines.append(
-                f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU"
-                f"{measurement.confidence:13.2f}"
-            )
+            lines.append(f"{structure.name:22s}{measurement.volume_ml:7.1f} mL{measurement.mean_hu:7.0f} HU")
     # Not "findings", which to a clinician are those of disease: the checks look at the contours alone.
     lines.append("Remarks on the contours" + (":" if result.findings else ": none (they do not look for disease)"))
     for finding in result.findings:

@@ -17,6 +17,8 @@ import SimpleITK as sitk
 from ParotidSegLib.geometry.grids import Grid
 
 from ..recipe import Augmentation
+from .field_of_view import FieldEdge, draw_edges
+from .surroundings import Thing, draw_things
 
 #: Control points of the elastic deformation along each axis, less the order of the spline.
 ELASTIC_MESH = 4
@@ -44,6 +46,8 @@ class Parameters:
         seed: of the noise, of the deformation and of the streaks.
         in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
         streaks: standard deviation of the streaks of one piece of metal where they begin, in half windows.
+        things: what lies outside the body, see `surroundings`.
+        edges: of the field of view, see `field_of_view`.
     """
 
     mirror: bool = False
@@ -61,6 +65,8 @@ class Parameters:
     seed: int = 0
     in_scan: tuple[float, float] = (0.0, 1.0)
     streaks: float = 0.0
+    things: tuple[Thing, ...] = ()
+    edges: tuple[FieldEdge, ...] = ()
 
 
 def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
@@ -97,6 +103,8 @@ def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
         seed=int(rng.integers(2**31)),
         in_scan=_draw_in_scan(ranges.truncation, rng),
         streaks=max(0.0, float(rng.uniform(-ranges.streaks, ranges.streaks))),
+        things=draw_things(ranges, rng),
+        edges=draw_edges(ranges, rng),
     )
 
 

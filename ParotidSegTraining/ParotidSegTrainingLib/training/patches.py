@@ -17,8 +17,11 @@ from ParotidSegLib.model.networks import spatial_shape
 from ParotidSegLib.structures import mirrored_labels
 
 from ..data.dataset import Case
+from ..data.skin import distances_on
 from ..recipe import Recipe
 from .augmentation import Parameters, change_intensity, draw, end_scan, spatial_transform
+from .field_of_view import end_field
+from .surroundings import lay_around
 
 #: Slices of a case that a network for slices is validated on.
 VALIDATION_SLICES = 8
@@ -58,6 +61,10 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
         sample(image, grid, transform=transform, outside=wanted.outside)
         for image, wanted in zip(case.images, preprocessing.inputs, strict=True)
     ]
+    skin = None
+    if case.skin is not None and (parameters.things or parameters.edges):
+        skin = distances_on(case.skin, grid, transform)
+        lay_around(sampled[0], skin, parameters.things, preprocessing.spacing)
     shown = change_intensity(preprocessing.scale(sampled, case.limits), parameters, preprocessing.spacing)
     labels = np.zeros(grid.shape, np.uint8)
     origin = mirrored_labels(recipe.structures) if parameters.mirror else range(len(recipe.structures) + 1)
@@ -65,16 +72,20 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
         mask = case.masks[origin[structure.label] - 1]
         if mask is not None:
             labels[sample(mask, grid, transform=transform, outside=0.0) > 0.5] = structure.label
+    if skin is not None:
+        limits = {i: case.limits[i] for i, channel in enumerate(preprocessing.channels) if channel.input == 0}
+        end_field(shown, labels, skin, parameters.edges, spacing=preprocessing.spacing, limits=limits)
     end_scan(shown, labels, parameters)
     return Patch(shown, labels)
 
 
 def random_patch(cases: Sequence[Case], recipe: Recipe, epoch: int, position: int) -> Patch:
-    """The patch at a position of an epoch: each case comes once before any comes again."""
-    count = len(cases)
+    """The patch at a position of an epoch: each case comes as often as the recipe says before a new round begins."""
+    entries = [case for case in cases for _ in range(recipe.sampling.times(case.name))]
+    count = len(entries)
     turn = epoch * recipe.optimisation.patches_per_epoch + position
     order = np.random.default_rng([recipe.seed, 0, turn // count]).permutation(count)
-    case = cases[order[turn % count]]
+    case = entries[order[turn % count]]
     rng = np.random.default_rng([recipe.seed, 1, epoch, position])
     return cut(case, recipe, draw_centre(case, recipe, rng), draw(recipe.augmentation, rng))
 

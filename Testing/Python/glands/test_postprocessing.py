@@ -45,8 +45,6 @@ def test_each_voxel_goes_to_the_most_probable_of_the_three(geometry):
     expected[(*RIGHT[:2], slice(14, 15))] = 0
     np.testing.assert_array_equal(result.labels, expected)
     assert result.labels.dtype == np.uint8
-    inside = expected == 1
-    assert result.confidence == pytest.approx({1: probabilities[inside, 0].mean(), 2: 0.6})
     assert result.dropped_ml == {1: 0.0, 2: 0.0}
 
 
@@ -77,13 +75,12 @@ def test_a_single_gland_is_kept_alone(geometry, channel, box):
     result = glands_from(marked((channel, box, 0.75)), geometry)
     np.testing.assert_array_equal(np.argwhere(result.labels == channel + 1), np.argwhere(result.labels))
     assert np.count_nonzero(result.labels) == 1000
-    assert result.confidence == pytest.approx({channel + 1: 0.75})
 
 
 def test_nothing_gives_nothing(geometry):
     result = glands_from(marked(), geometry)
     assert not result.labels.any()
-    assert (result.confidence, result.dropped_ml) == ({}, {1: 0.0, 2: 0.0})
+    assert result.dropped_ml == {1: 0.0, 2: 0.0}
 
 
 def test_specks_are_dropped_and_counted(geometry):
@@ -106,7 +103,6 @@ def test_holes_are_filled_and_notches_are_not(geometry):
     result = glands_from(probabilities, geometry)
     assert np.all(result.labels[RIGHT] == 1)
     assert not result.labels[5:8, 13:16, 68:72].any()
-    assert result.confidence == pytest.approx({1: 0.8, 2: 0.8})
 
 
 def test_a_mirrored_result_is_the_result_of_mirrored_probabilities(geometry):

@@ -26,7 +26,10 @@ def stated_limits(monkeypatch):
         "VOLUME_ML": (8.0, 65.0),
         "MEAN_HU": (-80.0, 90.0),
         "LARGEST_VOLUME_RATIO": 2.0,
-        "LEAST_CONFIDENCE": 0.7,
+        "LARGEST_CUT_SHARE": 0.4,
+        "LARGEST_AT_END": 0.4,
+        "LARGEST_IN_MATERIAL": 0.12,
+        "USUAL_DISTANCE_MM": (76.0, 140.0),
         "LARGEST_DROPPED_SHARE": 0.15,
     }.items():
         assert type(getattr(quality, name)) is type(limit)
@@ -40,17 +43,13 @@ def a_scan(hounsfield: float = 20.0) -> sitk.Image:
     return image
 
 
-def findings_of(
-    *, right=RIGHT, left=LEFT, box: Box = BOX, hounsfield=20.0, confidence=(0.9, 0.9), dropped=(0.0, 0.0)
-) -> dict[str, list]:
+def findings_of(*, right=RIGHT, left=LEFT, box: Box = BOX, hounsfield=20.0, dropped=(0.0, 0.0)) -> dict[str, list]:
     """All findings by code, for glands at these slices of the scan; None leaves a gland out."""
     labels = np.zeros(SHAPE, np.uint8)
-    known = {}
     for label, place in ((1, right), (2, left)):
         if place is not None:
             labels[place] = label
-            known[label] = confidence[label - 1]
-    glands = Contours(labels[box.slices], known, dict(enumerate(dropped, start=1)))
+    glands = Contours(labels[box.slices], dict(enumerate(dropped, start=1)))
     image = a_scan(hounsfield)
     found: dict[str, list] = {}
     for finding in inspect(glands, box, image, measure(glands, box, image)):
@@ -79,7 +78,6 @@ def test_an_ordinary_result_has_no_findings():
         ("volume-unusual", {"right": (slice(3, 27), slice(5, 55), slice(15, 25)), "left": moved(LEFT, x=0)}),
         ("density-unusual", {"hounsfield": -81.0}),
         ("density-unusual", {"hounsfield": 91.0}),
-        ("confidence-low", {"confidence": (0.69, 0.9)}),
         ("pieces-dropped", {"dropped": (0.0, 2.0)}),
         ("sides-implausible", {"right": LEFT, "left": RIGHT}),
         ("sides-implausible", {"left": moved(LEFT, x=-30)}),
@@ -95,14 +93,13 @@ def test_each_finding_appears_when_it_should(code, case):
     [
         {"hounsfield": -80.0},
         {"hounsfield": 90.0},
-        {"confidence": (0.70, 0.70)},
         {"dropped": (1.9, 1.9)},
         {"right": (*RIGHT[:2], slice(10, 30))},
         {"right": (*RIGHT[:2], slice(15, 22))},
         {"left": moved(LEFT, x=-20)},
         {"right": moved(RIGHT, z=9), "box": WHOLE},
     ],
-    ids=["fatty", "dense", "confidence", "dropped", "twice the volume", "small", "close", "last plane but one"],
+    ids=["fatty", "dense", "dropped", "twice the volume", "small", "close", "last plane but one"],
 )
 def test_nothing_is_found_just_within_the_limits(case):
     assert findings_of(**case) == {}
@@ -132,16 +129,53 @@ def test_the_end_of_the_region_is_not_the_end_of_the_scan():
     assert findings_of(right=at_the_end_of_the_box) == {}
 
 
+def found_in(labels: np.ndarray, values: np.ndarray) -> list[str]:
+    """Codes of the findings of a whole scan with these labels and HU, (z, y, x)."""
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    image.CopyInformation(a_scan())
+    glands = Contours(labels, {1: 0.0, 2: 0.0})
+    return [finding.code for finding in inspect(glands, WHOLE, image, measure(glands, WHOLE, image))]
+
+
+def glands_in_tissue() -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and HU of tissue that differs from row to row."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[RIGHT], labels[LEFT] = 1, 2
+    rows = np.random.default_rng(7).normal(20.0, 40.0, (*SHAPE[:2], 1))
+    return labels, np.broadcast_to(rows, SHAPE).copy()
+
+
+def test_a_gland_whose_tip_alone_reaches_the_end_of_the_scan_is_not_cut():
+    labels, values = glands_in_tissue()
+    labels[20:30, 24:28, 18:22] = 1
+    assert found_in(labels, values) == []
+    labels[20:30, 20:36, 15:25] = 1
+    assert "gland-cut-by-scan" in found_in(labels, values)
+
+
+def test_a_contour_in_uniform_material_below_the_air_is_found_and_one_in_tissue_is_not():
+    labels, values = glands_in_tissue()
+    values[..., :12] = values[..., 86:] = -1000.0
+    assert found_in(labels, values) == []
+    values[..., 12:22] = -30.0
+    assert found_in(labels, values) == ["material-on-skin"]
+
+
+@pytest.mark.parametrize(("move", "found"), [(-22, True), (-20, False), (10, False), (12, True)])
+def test_glands_too_close_or_too_far_apart_for_a_head_of_usual_size_are_found(move, found):
+    assert ("head-size-unusual" in findings_of(left=moved(LEFT, x=move))) == found
+
+
 def test_a_finding_about_a_gland_points_at_its_middle():
-    (finding,) = findings_of(confidence=(0.9, 0.5))["confidence-low"]
+    (finding,) = findings_of(dropped=(0.0, 9.0))["pieces-dropped"]
     np.testing.assert_allclose(finding.point, (57.0, 95.0, 729.0))
     assert finding.structure == "Parotid_L"
 
 
 def test_errors_come_first_and_every_message_is_one_sentence():
-    found = findings_of(right=None, confidence=(0.9, 0.1), dropped=(0.0, 9.0), hounsfield=500.0)
+    found = findings_of(right=None, dropped=(0.0, 9.0), hounsfield=500.0)
     findings = [finding for group in found.values() for finding in group]
-    assert [finding.severity for finding in findings] == ["error", "warning", "warning", "warning"]
+    assert [finding.severity for finding in findings] == ["error", "warning", "warning"]
     assert findings[0].message == "The right parotid gland was not found."
     assert all(finding.message.endswith(".") and "\n" not in finding.message for finding in findings)
 
@@ -179,11 +213,10 @@ def test_a_gland_is_measured_in_physical_units_in_every_orientation():
     scan.CopyInformation(image)
     for one, other in zip(all_orientations(scan), all_orientations(truth), strict=True):
         box = Box((1, 1, 1), tuple(n - 2 for n in one.GetSize()))
-        glands = Contours(sitk.GetArrayFromImage(other)[box.slices], {1: 0.8, 2: 0.9}, {1: 0.0, 2: 0.0})
+        glands = Contours(sitk.GetArrayFromImage(other)[box.slices], {1: 0.0, 2: 0.0})
         measured = measure(glands, box, one)
         assert list(measured) == ["Parotid_R", "Parotid_L"]
         right: Measurement = measured["Parotid_R"]
         assert right.volume_ml == pytest.approx(12.8)
         assert right.mean_hu == pytest.approx(values[RIGHT].mean(), abs=1e-3)
-        assert right.confidence == 0.8
         np.testing.assert_allclose(right.centroid, (-61.0, 95.0, 729.0))

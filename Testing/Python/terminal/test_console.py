@@ -23,7 +23,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def result() -> Segmentation:
-    measurement = Measurement(24.04, -12.4, (-60.0, 5.0, 90.0), 0.913)
+    measurement = Measurement(24.04, -12.4, (-60.0, 5.0, 90.0))
     findings = [
         Finding("gland-missing", "error", "The left parotid gland was not found.", "Parotid_L"),
         Finding("volume-unusual", "warning", "Its volume is unusual.", "Parotid_R", (-60.4, 5.0, 90.0)),
@@ -41,7 +41,7 @@ def test_the_table_has_a_row_for_each_gland(result):
     lines = table(result).splitlines()
     (right,) = [line for line in lines if line.startswith("Right parotid gland")]
     (left,) = [line for line in lines if line.startswith("Left parotid gland")]
-    assert right.split()[3:] == ["24.0", "mL", "-12", "HU", "0.91"]
+    assert right.split()[3:] == ["24.0", "mL", "-12", "HU"]
     assert left.split()[3:] == ["not", "found"]
 
 
@@ -64,7 +64,7 @@ def test_a_result_without_remarks_says_so_and_that_nobody_looked_for_disease(res
 
 
 def test_the_columns_of_the_table_stand_under_their_headings(result):
-    result.measurements["Parotid_L"] = Measurement(7.0, 3.0, (60.0, 0.0, 0.0), 0.5)
+    result.measurements["Parotid_L"] = Measurement(7.0, 3.0, (60.0, 0.0, 0.0))
     head, right, left = table(result).splitlines()[:3]
     assert len(head) == len(right) == len(left)
     for heading, unit in (("volume", "mL"), ("mean", "HU")):

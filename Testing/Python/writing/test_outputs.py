@@ -33,7 +33,7 @@ def result(scan) -> Segmentation:
     labels[8:13, 18:24, 29:34] = 2
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(scan)
-    measurement = Measurement(22.5, 12.0, (-60.0, 5.0, 90.0), 0.91)
+    measurement = Measurement(22.5, 12.0, (-60.0, 5.0, 90.0))
     finding = Finding("gland-missing", "error", "The left parotid gland was not found.", "Parotid_L")
     return Segmentation(image, {"Parotid_R": measurement}, [finding], {"locate": 1.0}, {"engine": "none"})
 
