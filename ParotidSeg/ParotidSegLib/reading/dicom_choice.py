@@ -86,6 +86,11 @@ def count_series(headers: Iterable[Header], modality: str) -> tuple[list[Series]
     return (true, [*pages, *(one for one in rest if one not in true)]) if true else (rest, pages)
 
 
+def _place(header: Header) -> tuple[float, ...]:
+    geometry = header.frames[0].geometry
+    return tuple(geometry.origin.tolist()) if geometry is not None else ()
+
+
 def log_passed_over(pages: Sequence[Series]) -> None:
     """Name series that do not count."""
     for series in pages:
@@ -222,7 +227,7 @@ def without_copies(headers: Sequence[Header]) -> list[Header]:
             kept.append(header)
             others.append(header)
     if len(kept) < len(headers):
-        _log.warning("Passed over: %d copies of slices that lie in the folder twice.", len(headers) - len(kept))
+        _log.warning("Passed over: %d file(s) that hold a slice of the series once more.", len(headers) - len(kept))
     return kept
 
 

@@ -113,7 +113,7 @@ def _is_plain_nrrd(path: Path, start: bytes) -> bool:
             if name.lower() in fields:
                 return False
             fields[name.lower()] = value.strip()
-    if fields.get("space") and "space directions" not in fields and "none" not in fields.get("space", ""):
+    if "space" in fields and "space directions" not in fields:
         raise ImageError(f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}.")
     try:
         sizes = [int(size) for size in fields["sizes"].split()]

@@ -36,7 +36,7 @@ def opened(path: Path, *, pictures: bool = False) -> Reader:
     if is_nifti(reader):
         check_nifti_header(path, reader)
         check_nifti_forms(path)
-    if found.reader == NRRD:
+    if found.reader == NRRD and (pictures or reader.GetDimension() > 2):  # else it is refused as a slice
         _check_nrrd_space(path, reader)
     if found.reader == PICTURE and not pictures:
         _refuse_picture(path, reader)
