@@ -16,9 +16,9 @@ import numpy as np
 import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ParotidSeg"))
-from ParotidSegLib.glands.surroundings import ODD_IN_PAIR, Surroundings  # noqa: E402
-from ParotidSegLib.reading.images import read_image  # noqa: E402
-from ParotidSegLib.structures import PAROTIDS  # noqa: E402
+from ParotidSegLib.glands.surroundings import ODD_IN_PAIR, Surroundings
+from ParotidSegLib.reading.images import read_image
+from ParotidSegLib.structures import PAROTIDS
 
 MEASURES = ("width_mm", "area_cm2", "air", "bone")
 

@@ -21,7 +21,7 @@ _AIR_BELOW = -300
 
 
 def inspect_scale(glands: Contours, box: Box, image: sitk.Image) -> list[Finding]:
-    """Errors for glands of impossible height; a warning if the scan has the geometry of a file that has lost its own.
+    """Errors: for glands of impossible height, and for a scan with the geometry of a file that has lost its own.
 
     Args:
         glands: the labels in a box of the scan.
@@ -42,7 +42,7 @@ def inspect_scale(glands: Contours, box: Box, image: sitk.Image) -> list[Finding
             "The scan states voxels of 1 mm that begin at the origin, as files do that have lost their geometry: check "
             "the voxel spacing and the sides."
         )
-        found.append(Finding("geometry-default", "warning", text))
+        found.append(Finding("geometry-default", "error", text))
     return found
 
 

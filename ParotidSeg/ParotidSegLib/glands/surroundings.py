@@ -110,8 +110,10 @@ def inspect_surroundings(image: sitk.Image, measurements: Mapping[str, Measureme
         measurements: of the glands that were found, by key.
 
     Raises:
-        ImageError: none of them lies in a head.
+        ImageError: there are none, or none of them lies in a head.
     """
+    if not measurements:
+        raise ImageError("No parotid gland was found in the scan: give a CT that shows the head and neck.")
     least = ODD_IN_PAIR if len(measurements) == len(PAROTIDS) else ODD_ALONE
     found = {}
     for structure in PAROTIDS:

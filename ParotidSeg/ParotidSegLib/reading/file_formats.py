@@ -114,7 +114,9 @@ def _is_plain_nrrd(path: Path, start: bytes) -> bool:
                 return False
             fields[name.lower()] = value.strip()
     if "space" in fields and "space directions" not in fields:
-        raise ImageError(f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}.")
+        raise ImageError(
+            f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}."
+        )
     try:
         sizes = [int(size) for size in fields["sizes"].split()]
         voxel = _NRRD_TYPES[fields["type"].lower()]
