@@ -77,7 +77,7 @@ def why_not_found(hounsfield: np.ndarray, grid: Grid, image: sitk.Image) -> str:
 
 
 def _height(mask: np.ndarray, box: Box, image: sitk.Image) -> float | None:
-    """Extent along the patient's z in mm; None of a mask that is empty or reaches the first or last voxels of the scan."""
+    """Extent along the patient's z in mm; None of a mask that is empty or reaches the outermost voxels of the scan."""
     index = np.argwhere(mask)[:, ::-1]
     if not len(index):
         return None

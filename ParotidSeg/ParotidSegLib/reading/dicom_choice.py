@@ -132,7 +132,7 @@ def slices_of(headers: Sequence[Header]) -> Series:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What most images of a series have: class, normal (None if most lie nowhere), size, whether made by the scanner."""
+    """What most images of a series have; the normal of their planes is None if they lie nowhere."""
 
     is_capture: bool
     is_secondary: bool

@@ -105,7 +105,7 @@ def _is_plain_nifti(start: bytes) -> bool:
 
 
 def _is_plain_nrrd(path: Path, start: bytes) -> bool:
-    header, _, rest = re.sub(rb"\r\n", b"\n", start).partition(b"\n\n")
+    header = re.sub(rb"\r\n", b"\n", start).partition(b"\n\n")[0]
     fields: dict[str, str] = {}
     for line in header.decode("latin-1").split("\n")[1:]:
         name, separator, value = line.partition(": ")

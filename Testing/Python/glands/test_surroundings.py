@@ -31,7 +31,7 @@ def measured(**centroids: tuple[float, float, float]) -> dict[str, Measurement]:
 def made_section(
     half: tuple[float, float] = (78.0, 98.0), *, bone: bool = True, lungs: bool = False, bone_left: bool = True
 ) -> sitk.Image:
-    """An elliptic cylinder of muscle (half axes in mm), with a jaw beside each gland, an airway, and lungs if wanted."""
+    """An elliptic cylinder of muscle (half axes in mm), a jaw beside each gland, an airway, lungs if wanted."""
     y, x = np.meshgrid(np.arange(-220, 221, 5.0), np.arange(-220, 221, 5.0), indexing="ij")
     section = np.where((x / half[0]) ** 2 + (y / half[1]) ** 2 < 1.0, 50, -1000)
     section[(np.hypot(x, y + 20) < 12)] = -1000
@@ -97,10 +97,6 @@ def test_one_gland_of_two_that_lies_in_no_head_is_an_error():
         "error",
         LEFT_PAROTID.key,
     )
-
-
-def test_nothing_at_all_is_no_gland():
-    assert "No parotid gland" in refusal(ImageError, inspect_surroundings, made_section(), {})
 
 
 @pytest.mark.data
