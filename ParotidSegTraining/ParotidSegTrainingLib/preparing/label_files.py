@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
-from ParotidSegLib.reading.image_files import read_plainly
+from ParotidSegLib.reading.formats.image_files import read_plainly
 from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 
 from ..data.grids import grid_difference
