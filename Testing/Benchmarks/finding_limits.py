@@ -1,9 +1,9 @@
 """From which values on is a measure of a result a finding? Found on made failures, cross-validated over patients.
 
-Takes the contours that `robustness.py --keep FOLDER` left, measures each as `ParotidSegLib.glands.quality` does, chooses
-for each measure the lowest limit that hardly any of the unharmed results exceed (a result is that of one patient after
-one change; harmed: a gland has lost more than 0.1 of its Dice). Each fifth of the patients is judged by the limit of
-the other four; the limit that is printed is that of all.
+Takes the contours that `robustness.py --keep FOLDER` left, measures each as `ParotidSegLib.glands.quality` does, and
+chooses for each measure the lowest limit that hardly any of the unharmed results exceed (a result is that of one
+patient after one change; harmed: a gland has lost more than 0.1 of its Dice). Each fifth of the patients is judged by
+the limit of the other four; the limit that is printed is that of all.
 
     python Testing/Benchmarks/finding_limits.py FOLDER [--data OPENKBP] [--split train]
 """

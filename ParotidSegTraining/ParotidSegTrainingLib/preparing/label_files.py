@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.errors import DataError
+from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.reading.formats.image_files import read_plainly
 from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 
 from ..data.grids import grid_difference
@@ -101,9 +102,12 @@ def read_label_file(path: Path, image: sitk.Image) -> sitk.Image:
         DataError: the file is damaged, no image, or has several values in each voxel.
     """
     try:
-        labels = sitk.ReadImage(str(path))
+        labels = read_plainly(path, pictures=True)
     except RuntimeError as error:
         raise DataError("Its label map is damaged or no image: copy or export it again.") from error
+    except ImageError as error:  # its sentence may name the file, which may be called after a patient
+        text = str(error).replace(repr(path.name), "its label map")
+        raise DataError(text[:1].upper() + text[1:]) from None
     if labels.GetNumberOfComponentsPerPixel() != 1:
         raise DataError(
             "Its label map holds several values in each voxel (colours, or segments that overlap): export it as one "

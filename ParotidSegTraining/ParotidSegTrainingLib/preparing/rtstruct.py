@@ -124,7 +124,7 @@ def read_structure_set(path: Path) -> StructureSet:
                 for item in dataset.get("ROIContourSequence") or ()
                 if int(item.ReferencedROINumber) in names and (contours := _contours(item))
             ]
-        except (OSError, AttributeError, ValueError, TypeError, KeyError, EOFError) as error:
+        except (OSError, AttributeError, ValueError, TypeError, KeyError, EOFError, RecursionError) as error:
             raise DataError("The structure set is damaged or incomplete: export it again.") from error
         except package.errors.InvalidDicomError as error:
             raise DataError("The structure set is no DICOM file: export it again.") from error
