@@ -184,6 +184,7 @@ class _Record:
             "source": case.source,
             "patient": f"patient_{patient:03d}",
             "volumes_ml": {s.key: round(float(counts[s.label]) * voxel_ml, 3) for s in structures},
+            "regions": {key: list(names) for key, names in data.regions.items()},
             "remarks": remarks,
         }
         self._write()
