@@ -56,10 +56,11 @@ def check_nifti_header(path: Path, reader: sitk.ImageFileReader) -> None:
 
 
 def check_nifti_voxels(path: Path, reader: sitk.ImageFileReader) -> None:
-    """Refuse a file that ends early, is damaged (checksum of .nii.gz), or holds NaN or infinite values.
+    """Refuse a file that ends early or late, is damaged (checksum of .nii.gz), or holds NaN or infinite values.
 
-    ITK reads the first two without an error, the lost voxels being arbitrary, and makes NaN 0. Hence this pass over
-    the file, which takes about as long as decompressing it, and little memory.
+    ITK reads the first three without an error, the lost voxels being arbitrary, and makes NaN 0. Bytes that were put in
+    on the way (ends of lines "converted", for one) move all voxels behind them; zeros at the end are padding. Hence
+    this pass over the file, which takes about as long as decompressing it, and little memory.
 
     Args:
         path: the file.
@@ -68,13 +69,18 @@ def check_nifti_voxels(path: Path, reader: sitk.ImageFileReader) -> None:
     Raises:
         ImageError: one of these.
     """
-    voxels = math.prod(int(reader.GetMetaData(f"dim[{axis}]")) for axis in range(1, 8))
+    voxels = math.prod(max(1, int(reader.GetMetaData(f"dim[{axis}]"))) for axis in range(1, 8))
     missing = math.ceil(voxels * int(reader.GetMetaData("bitpix")) / 8)
     real = _FLOATS.get(reader.GetMetaData("datatype"))
     with _content(path) as file:
         start = file.read(max(_HEADER, int(float(reader.GetMetaData("vox_offset")))))
         while chunk := file.read(_CHUNK):
             voxel_bytes = chunk[: max(0, missing)]
+            if any(chunk[max(0, missing) :]):
+                raise ImageError(
+                    f"{path.name!r} is longer than its header states, so that its voxels may have moved: copy or "
+                    "export it again."
+                )
             missing -= len(chunk)
             if real and not _all_finite(voxel_bytes, np.dtype(_byte_order(start) + real)):
                 raise ImageError(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sentences import refusal
 
+import ParotidSegLib
 from ParotidSegLib.errors import OutputError
 from ParotidSegLib.files.atomic import atomic_path
 
@@ -89,9 +90,9 @@ def test_the_longest_possible_name_can_be_written(tmp_path: Path) -> None:
     assert names(tmp_path) == [target.name]
 
 
-KILLED = """
+KILLED = f"""
 import os, signal, sys
-from pathlib import Path
+sys.path.insert(0, {str(Path(ParotidSegLib.__file__).parents[1])!r})
 from ParotidSegLib.files.atomic import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half")
