@@ -1,15 +1,13 @@
-"""A folder of DICOM files: which CT series it holds, the choice of one, its geometry, and its voxels.
+"""A folder of DICOM files: the series that is meant, its geometry, and its voxels.
 
-Each header is read once. All checks work on positions and directions as the headers state them, never on file names
-or instance numbers.
+Each header is read once, by `dicom_walk`. All checks work on positions and directions as the headers state them, frame
+by frame, never on file names or instance numbers.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,57 +15,11 @@ import SimpleITK as sitk
 
 from ..errors import ImageError
 from ..files.file_names import check_name
-from .dicom_damage import is_damaged_image
-from .slice_geometry import SliceGeometry, StackGrid, check_frames, stack_grid
-
-#: A series with fewer images is a localizer (scout) whatever its header says.
-FEWEST_IMAGES = 4
-#: Slices read at once: bounds the memory that the conversion of pixel types needs on top of the scan.
-SLAB = 16
-INT16_RANGE = (-32768, 32767)
-
-_SERIES, _NUMBER, _DESCRIPTION, _MODALITY = "0020|000e", "0020|0011", "0008|103e", "0008|0060"
-_IMAGE_TYPE, _PATIENT_NAME, _PATIENT_ID = "0008|0008", "0010|0010", "0010|0020"
-#: Position and orientation, and spacing. The reader fills in defaults where they lack or the spacing is 0.
-_PLACE, _SPACING = ("0020|0032", "0020|0037"), "0028|0030"
-
-
-@dataclass(frozen=True)
-class _Header:
-    """What is needed of one DICOM image: where it belongs, where it lies, how it is stored."""
-
-    path: Path
-    series: str
-    number: int | None
-    description: str
-    modality: str
-    is_localizer: bool
-    is_fractional: bool
-    size: tuple[int, int, int]
-    has_geometry: bool
-    geometry: SliceGeometry
-
-    @property
-    def frames(self) -> int:
-        return self.size[2]
-
-
-@dataclass(frozen=True)
-class _Series:
-    headers: list[_Header]
-
-    @property
-    def uid(self) -> str:
-        return self.headers[0].series
-
-    @property
-    def slices(self) -> int:
-        return sum(header.frames for header in self.headers)
-
-    @property
-    def order(self) -> tuple[bool, int, str]:
-        number = self.headers[0].number
-        return number is None, number or 0, self.uid
+from ..files.walking import files_below
+from .dicom_choice import Series, choose, count_series, log_passed_over, slices_of, without_copies
+from .dicom_header import DamagedFile, Header, read_header
+from .dicom_pixels import Slice, read_pixels
+from .slice_geometry import StackGrid, stack_grid
 
 
 @dataclass(frozen=True)
@@ -88,9 +40,10 @@ class Slices:
 
 
 def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "CT") -> sitk.Image:
-    """Read the series of a modality, as a rule CT, of a folder and its subfolders.
+    """Read the series of a modality, as a rule CT, of a folder and its subfolders; links are followed.
 
-    Localizers, other modalities and objects without pixels (contours, plans) do not count as a series.
+    Localizers, pages and screenshots, other modalities and objects without pixels (contours, plans) do not count as a
+    series, nor as slices of one.
 
     Args:
         folder: an existing folder.
@@ -105,14 +58,14 @@ def read_dicom_folder(folder: Path, series: str | None = None, modality: str = "
     Raises:
         ImageError: no CT, several and none chosen, a damaged file, or slices that form no regular grid.
     """
-    return _assembled(_headers_of_folder(folder, series, modality))
+    return _assembled(_series_of_folder(folder, series, modality))
 
 
 def read_dicom_files(files: Sequence[Path], modality: str = "CT") -> sitk.Image:
     """Read one series of which the files are known; they may lie in several folders, among others.
 
     Args:
-        files: all files of the series, in any order.
+        files: all files of the series, in any order; or one multi-frame file.
         modality: as DICOM codes it; "OT" takes any.
 
     Returns:
@@ -121,25 +74,17 @@ def read_dicom_files(files: Sequence[Path], modality: str = "CT") -> sitk.Image:
     Raises:
         ImageError: no image, another modality, several series, a damaged file, or slices that form no regular grid.
     """
-    return _assembled(_headers_of_files(files, modality))
+    return _assembled(_series_of_files(files, modality))
 
 
-def _assembled(chosen: list[_Header]) -> sitk.Image:
-    """The image of one series."""
-    if any(header.frames > 1 for header in chosen):
-        if len(chosen) > 1:
-            raise ImageError(
-                "The DICOM series is spread over several multi-frame files, which is not supported: export it as "
-                "single slices."
-            )
-        image = _read_pixels([chosen[0].path], is_fractional=chosen[0].is_fractional)
-        check_frames(image.GetSpacing())
-        return image
-    slices = _sorted(chosen)
-    image = _read_pixels(slices.paths, is_fractional=slices.is_fractional)
-    image.SetOrigin(slices.grid.origin)
-    image.SetSpacing(slices.grid.spacing)
-    image.SetDirection(slices.grid.direction)
+def read_dicom_slice(header: Header) -> sitk.Image:
+    """Read a single slice, with its geometry if it states one."""
+    image = read_pixels([(header, 0)])
+    geometry = header.frames[0].geometry
+    if geometry is not None:
+        image.SetOrigin(geometry.origin.tolist())
+        image.SetSpacing([*geometry.spacing, 1.0])
+        image.SetDirection(geometry.axes.ravel().tolist())
     return image
 
 
@@ -154,230 +99,135 @@ def find_slices(source: Path | Sequence[Path], series: str | None = None, modali
         ImageError: as there, or the series is a multi-frame file.
     """
     if isinstance(source, Path):
-        chosen = _headers_of_folder(source, series, modality)
+        chosen = _series_of_folder(source, series, modality)
     else:
-        chosen = _headers_of_files(source, modality)
-    if any(header.frames > 1 for header in chosen):
+        chosen = _series_of_files(source, modality)
+    if any(len(header.frames) > 1 for header in chosen):
         raise ImageError(
             "The DICOM series is a multi-frame file, and contours can only be tied to single slices: export it as "
             "single slices."
         )
-    return _sorted(chosen)
+    ordered, grid = _sorted(chosen)
+    return Slices(
+        paths=[header.path for header, _ in ordered],
+        size=(*chosen[0].size, len(ordered)),
+        grid=grid,
+        is_fractional=any(header.is_fractional for header in chosen),
+    )
 
 
 def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[Path]]:
     """The files of each series of a modality among any number of files, by SeriesInstanceUID.
 
-    Localizers do not count. A damaged file, of which nobody can say whose it is, is listed with each series of its
-    folder, so that reading that series fails and says why, instead of a scan with slices missing at its end.
+    Localizers and pages do not count. A damaged file is listed with its series, even alone; one of which nobody can say
+    whose it is, with each series of its folder: reading that series then fails and says why, instead of giving a scan
+    with slices missing at its end.
 
     Args:
         files: of any kind; those that are no DICOM images are passed over.
         modality: as DICOM codes it; "OT" takes any.
     """
     headers, damaged = _readable(files, modality)
-    groups = defaultdict(list)
-    for header in headers:
-        if modality in (header.modality, "OT") and not header.is_localizer:
-            groups[header.series].append(header)
-    listed = {}
-    for uid, group in groups.items():
-        if _Series(group).slices >= FEWEST_IMAGES:
-            folders = {header.path.parent for header in group}
-            paths = [header.path for header in group] + [path for path in damaged if path.parent in folders]
-            listed[uid] = sorted(paths)
-    return listed
+    found, pages = count_series(headers, modality)
+    log_passed_over(pages)
+    listed = {series.uid: [header.path for header in series.headers] for series in found}
+    folders = {uid: {path.parent for path in paths} for uid, paths in listed.items()}
+    for one in damaged:
+        if one.series:
+            listed.setdefault(one.series, []).append(one.path)
+        else:
+            for uid in folders:
+                if one.path.parent in folders[uid]:
+                    listed[uid].append(one.path)
+    return {uid: sorted(paths) for uid, paths in listed.items()}
 
 
-def _headers_of_folder(folder: Path, series: str | None, modality: str) -> list[_Header]:
-    headers = _read_headers(_files(folder), f"the folder {folder.name!r}", modality)
-    return _choose(_series_of(headers, folder, modality), series, folder, modality).headers
+def _assembled(chosen: Sequence[Header]) -> sitk.Image:
+    """The image of one series."""
+    slices, grid = _sorted(chosen)
+    image = read_pixels(slices)
+    image.SetOrigin(grid.origin)
+    image.SetSpacing(grid.spacing)
+    image.SetDirection(grid.direction)
+    return image
 
 
-def _headers_of_files(files: Sequence[Path], modality: str) -> list[_Header]:
-    headers = _read_headers(files, "the series", modality)
-    if not headers or any(modality not in (header.modality, "OT") for header in headers):
-        raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
-    if len({header.series for header in headers}) > 1:
-        raise ImageError("The DICOM files belong to several series: export one series alone.")
-    return headers
-
-
-def _sorted(chosen: list[_Header]) -> Slices:
-    """Single slices in their order; ImageError if they form no regular grid."""
-    if not all(header.has_geometry for header in chosen):
-        raise ImageError(
-            "Slices of the DICOM series lack their position, orientation or pixel spacing (or it is 0): export the "
-            "original series."
-        )
-    if len({header.size for header in chosen}) > 1:
-        raise ImageError(
-            "The slices of the DICOM series differ in their number of rows or columns: export the original axial "
-            "series alone."
-        )
-    order, grid = stack_grid([header.geometry for header in chosen])
-    columns, rows, _ = chosen[0].size
-    return Slices(
-        paths=[chosen[index].path for index in order],
-        size=(columns, rows, len(order)),
-        grid=grid,
-        is_fractional=any(header.is_fractional for header in chosen),
-    )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, subfolders, names in os.walk(folder):
-        subfolders.sort()
-        yield from (Path(parent, name) for name in sorted(names))
-
-
-def _readable(files: Iterable[Path], modality: str) -> tuple[list[_Header], list[Path]]:
-    """The headers of the DICOM images among the files, and which files are damaged images of the modality."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    headers, damaged = [], []
-    for path in files:
-        check_name(path)
-        reader.SetFileName(str(path))
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError:  # no DICOM, a DICOM object without pixels, or a damaged file
-            if is_damaged_image(path, modality):
-                damaged.append(path)
-            continue
-        headers.append(_header(reader, path))
-    return headers, damaged
-
-
-def _read_headers(files: Iterable[Path], where: str, modality: str) -> list[_Header]:
-    headers, damaged = _readable(files, modality)
-    if damaged:
-        raise ImageError(
-            f"{len(damaged)} DICOM {modality} file(s) in {where} are damaged, cut short or compressed in an "
-            "unknown way: copy or export the series again."
-        )
-    return headers
-
-
-def _header(reader: sitk.ImageFileReader, path: Path) -> _Header:
-    def text(tag: str) -> str:
-        return _decoded(reader.GetMetaData(tag)).strip() if reader.HasMetaDataKey(tag) else ""
-
-    number = text(_NUMBER)
-    size = (*reader.GetSize(), 1, 1)[:3]
-    return _Header(
-        path=path,
-        series=text(_SERIES),
-        number=int(number) if re.fullmatch(r"-?\d+", number) else None,
-        description=_without_names(text(_DESCRIPTION), text(_PATIENT_NAME), text(_PATIENT_ID)),
-        modality=text(_MODALITY).upper(),
-        is_localizer="LOCALIZER" in text(_IMAGE_TYPE).upper(),
-        is_fractional=reader.GetPixelIDValue() in (sitk.sitkFloat32, sitk.sitkFloat64),
-        size=size,
-        has_geometry=all(text(tag) for tag in _PLACE) and _are_positive(text(_SPACING)),
-        geometry=SliceGeometry.of(reader),
-    )
-
-
-def _are_positive(numbers: str) -> bool:
-    """Whether this list of DICOM decimals holds at least one number, and none that is 0 or less."""
-    try:
-        return all(float(number) > 0 for number in numbers.split("\\"))
-    except ValueError:
-        return False
-
-
-def _decoded(text: str) -> str:
-    """Text of a header; bytes that are no UTF-8 arrive as surrogates, which no terminal can print: taken as Latin-1."""
-    raw = text.encode("utf-8", "surrogateescape")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _without_names(description: str, *identifying: str) -> str:
-    """The description, at most 40 characters, without any word of the patient's name or identifier."""
-    for word in re.split(r"[\W_]+", " ".join(identifying)):
-        if len(word) > 1:
-            description = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", "***", description, flags=re.IGNORECASE)
-    return description[:40]
-
-
-def _series_of(headers: list[_Header], folder: Path, modality: str) -> list[_Series]:
-    """The series of a modality in the order in which they are listed; ImageError that says what is there instead."""
+def _series_of_folder(folder: Path, wanted: str | None, modality: str) -> list[Header]:
+    headers, damaged = _readable(files_below(folder), modality)
     if not headers:
+        _refuse_damaged(damaged, f"the folder {folder.name!r}", modality)
         raise ImageError(
             f"The folder {folder.name!r} holds no DICOM image: give a folder with a {modality} series, or an image "
             "file."
         )
-    groups = defaultdict(list)
-    for header in headers:
-        if modality in (header.modality, "OT") and not header.is_localizer:
-            groups[header.series].append(header)
-    found = sorted((_Series(group) for group in groups.values()), key=lambda series: series.order)
-    real = [series for series in found if series.slices >= FEWEST_IMAGES]
-    if not real:
+    found, pages = count_series(headers, modality)
+    if not found:
+        _refuse_damaged(damaged, f"the folder {folder.name!r}", modality)
         counts = Counter(header.modality or "no modality" for header in headers)
         listed = ", ".join(f"{count} of {modality}" for modality, count in sorted(counts.items()))
         raise ImageError(
             f"The folder {folder.name!r} holds no {modality} series but localizers or other images ({listed}): give "
             f"the folder of a {modality} series."
         )
-    return real
+    series = choose(found, pages, wanted, folder, modality)
+    _refuse_damaged([one for one in damaged if one.series in ("", series.uid)], f"the folder {folder.name!r}", modality)
+    log_passed_over([page for page in pages if page is not series])
+    return _checked(series)
 
 
-def _choose(found: list[_Series], wanted: str | None, folder: Path, modality: str) -> _Series:
-    if wanted is None and len(found) == 1:
-        return found[0]
-    if wanted is not None:
-        named = {str(number): series for number, series in enumerate(found, start=1)}
-        named.update({series.uid: series for series in found})
-        if wanted.strip() in named:
-            return named[wanted.strip()]
-    listed = "; ".join(
-        f"{number}: {series.headers[0].description or 'no description'}, {series.slices} slices"
-        for number, series in enumerate(found, start=1)
-    )
-    problem = f"holds {len(found)}" if wanted is None else f"lacks {wanted!r} among its {len(found)}"
-    raise ImageError(
-        f"The folder {folder.name!r} {problem} {modality} series ({listed}): choose one with --series NUMBER."
-    )
+def _series_of_files(files: Sequence[Path], modality: str) -> list[Header]:
+    headers, damaged = _readable(files, modality)
+    _refuse_damaged(damaged, "the series", modality)
+    if not headers or any(modality not in (header.modality, "OT") for header in headers):
+        raise ImageError(f"The DICOM files are not those of a {modality} series: export the series again.")
+    if len({header.series for header in headers}) > 1:
+        raise ImageError("The DICOM files belong to several series: export one series alone.")
+    return _checked(slices_of(headers))
 
 
-def _read_pixels(paths: list[Path], *, is_fractional: bool) -> sitk.Image:
-    """The voxels of these files, in this order; slab by slab, so that wide pixel types never exist for a whole scan."""
-    pixel_type = sitk.sitkFloat32 if is_fractional else sitk.sitkInt16
-    slabs = (_read_slab(paths[first : first + SLAB], pixel_type) for first in range(0, len(paths), SLAB))
-    image = next(slabs)
-    if len(paths) <= SLAB:
-        return image
-    columns, rows, filled = image.GetSize()
-    whole = sitk.Image([columns, rows, len(paths)], pixel_type)  # filled in place
-    whole[:, :, :filled] = image
-    for slab in slabs:
-        whole[:, :, filled : filled + slab.GetDepth()] = slab
-        filled += slab.GetDepth()
-    return whole
+def _checked(series: Series) -> list[Header]:
+    series.log_strays()
+    return without_copies(series.headers)
 
 
-def _read_slab(paths: list[Path], pixel_type: int) -> sitk.Image:
-    """One to SLAB slices, or one multi-frame file (to which the reader of series would add a dimension)."""
-    names = [str(path) for path in paths]
-    if len(names) == 1:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(names[0])
-    else:
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames(names)
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetOutputPixelType(pixel_type if pixel_type == sitk.sitkFloat32 else sitk.sitkInt32)
-    try:
-        slab = reader.Execute()
-    except RuntimeError as error:
+def _sorted(chosen: Sequence[Header]) -> tuple[list[Slice], StackGrid]:
+    """All frames of a series in their order, and the grid that they form; ImageError if that is no regular one."""
+    if not all(header.has_geometry for header in chosen):
+        is_frames = any(len(header.frames) > 1 for header in chosen)
         raise ImageError(
-            "The pixels of the DICOM series cannot be read because a file is damaged or compressed in an unknown way: "
-            "copy or export the series again."
-        ) from error
-    return slab if pixel_type == sitk.sitkFloat32 else sitk.Clamp(slab, pixel_type, *INT16_RANGE)
+            f"{'Frames' if is_frames else 'Slices'} of the DICOM series lack their position, orientation or pixel "
+            "spacing (or it is 0): export the original series."
+        )
+    if len({header.size for header in chosen}) > 1:
+        raise ImageError(
+            "The slices of the DICOM series differ in their number of rows or columns: export the original axial "
+            "series alone."
+        )
+    slices = [(header, frame) for header in chosen for frame in range(len(header.frames))]
+    geometries = [geometry for header in chosen for frame in header.frames if (geometry := frame.geometry) is not None]
+    if len(slices) == 1:
+        raise ImageError("The DICOM series is a single slice: give the whole series.")
+    order, grid = stack_grid(geometries)
+    return [slices[index] for index in order], grid
+
+
+def _readable(files: Iterable[Path], modality: str) -> tuple[list[Header], list[DamagedFile]]:
+    """The headers of the DICOM images among the files, and the damaged images of the modality."""
+    headers: list[Header] = []
+    damaged: list[DamagedFile] = []
+    for path in files:
+        check_name(path)
+        found = read_header(path, modality)
+        if isinstance(found, Header):
+            headers.append(found)
+        elif found is not None:
+            damaged.append(found)
+    return headers, damaged
+
+
+def _refuse_damaged(damaged: Sequence[DamagedFile], where: str, modality: str) -> None:
+    if damaged:
+        raise ImageError(
+            f"{len(damaged)} DICOM {modality} file(s) in {where} are damaged, cut short or compressed in an "
+            "unknown way: copy or export the series again."
+        )

@@ -14,9 +14,11 @@ from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_path
 from ..files.file_names import check_name
 from .ct_checks import check_grid, check_image, check_kind, slabs
-from .dicom_series import INT16_RANGE, read_dicom_files, read_dicom_folder
-from .nifti_checks import check_nifti_header, check_nifti_voxels, is_nifti
-from .slice_geometry import check_frames
+from .dicom_header import DamagedFile, Header, read_header
+from .dicom_pixels import INT16_RANGE
+from .dicom_series import read_dicom_files, read_dicom_folder, read_dicom_slice
+from .image_files import opened
+from .nifti_checks import check_nifti_voxels, is_nifti
 
 __all__ = ["check_image", "read_image", "read_series", "write_image"]
 
@@ -24,9 +26,6 @@ __all__ = ["check_image", "read_image", "read_series", "write_image"]
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
 #: More than four times the largest CT there is; a damaged header may claim anything.
 MOST_VOXELS = 2**30
-_MODALITY = "0008|0060"
-#: What ITK says of a file: its format, and the axes of an NRRD file after it has turned them.
-_FORMAT, _SPACE, _LPS = "ITK_InputFilterName", "NRRD_space", "left-posterior-superior"
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 
@@ -99,7 +98,7 @@ def write_image(image: sitk.Image, path: str | Path) -> None:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
             if path.name.lower().endswith((".nii", ".nii.gz")):  # ITK does not notice that a disk is full
-                check_nifti_voxels(temporary, _opened(temporary))
+                check_nifti_voxels(temporary, opened(temporary))
         except (RuntimeError, ImageError) as error:
             raise OutputError(
                 f"{path} cannot be written: check that the folder allows it and that there is space left."
@@ -119,12 +118,10 @@ def _quiet_itk() -> Iterator[None]:
 
 def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
     _check_there(path)
-    reader = _opened(path)
-    if reader.HasMetaDataKey(_MODALITY):
-        _check_dicom_file(path, reader, modality, whole_head=whole_head)
-    if is_nifti(reader):
-        check_nifti_header(path, reader)
-    _check_nrrd_space(path, reader)
+    header = read_header(path, modality)
+    if header is not None:
+        return _read_dicom_file(path, header, modality, whole_head=whole_head)
+    reader = opened(path, pictures=not whole_head)
     size, dimension = reader.GetSize(), reader.GetDimension()
     if any(length != 1 for length in size[3:]):
         raise ImageError(
@@ -136,10 +133,7 @@ def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
     if not is_slice:
         direction = np.reshape(reader.GetDirection(), (dimension, -1))[:3, :3]
         check_grid(size[:3], reader.GetSpacing()[:3], direction, whole_head=whole_head)
-    if math.prod(size) > MOST_VOXELS:
-        raise ImageError(
-            f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
-        )
+    _check_count(path, size)
     if is_nifti(reader):
         check_nifti_voxels(path, reader)
     if dimension > 3:
@@ -155,6 +149,13 @@ def _read_file(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:
     return sitk.JoinSeries(image) if is_slice else image
 
 
+def _check_count(path: Path, size: Sequence[int]) -> None:
+    if math.prod(size) > MOST_VOXELS:
+        raise ImageError(
+            f"{path.name!r} claims {' x '.join(map(str, size))} voxels, more than any CT has: check the file."
+        )
+
+
 def _check_there(path: Path) -> None:
     try:
         with path.open("rb") as file:
@@ -167,43 +168,18 @@ def _check_there(path: Path) -> None:
         raise ImageError(f"{path.name!r} is an empty file: copy or export it again.")
 
 
-def _opened(path: Path) -> sitk.ImageFileReader:
-    """A reader that has read the header."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        if "orthonormal" in str(error):
-            raise ImageError(
-                f"The axes of {path.name!r} are not at right angles (sheared, as by a tilted gantry): resample it to a "
-                "grid with right angles, or convert it from DICOM again."
-            ) from error
-        raise ImageError(
-            f"{path.name!r} is no image in a format that can be read, or it is damaged: give a DICOM folder or a "
-            "NIfTI, NRRD or MetaImage file."
-        ) from error
-    return reader
-
-
-def _check_dicom_file(path: Path, reader: sitk.ImageFileReader, wanted: str, *, whole_head: bool) -> None:
-    modality = reader.GetMetaData(_MODALITY).strip()
-    if wanted not in (modality, "OT"):
-        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality or 'unknown'!r}: give a {wanted}.")
-    if whole_head and math.prod(reader.GetSize()[2:]) == 1:
+def _read_dicom_file(path: Path, header: Header | DamagedFile, wanted: str, *, whole_head: bool) -> sitk.Image:
+    if isinstance(header, DamagedFile):
+        raise ImageError(f"{path.name!r} is a DICOM file that is damaged or cut short: copy or export it again.")
+    if wanted not in (header.modality, "OT"):
+        modality = header.modality or "unknown"
+        raise ImageError(f"{path.name!r} is a DICOM image of the modality {modality!r}: give a {wanted}.")
+    if header.pixels.samples != 1:
+        check_kind(3, header.pixels.samples, sitk.sitkVectorUInt8, wanted)
+    if whole_head and len(header.frames) == 1:
         raise ImageError(f"{path.name!r} is one slice of a DICOM series: give the folder that holds the whole series.")
-    if math.prod(reader.GetSize()[2:]) > 1:
-        check_frames(reader.GetSpacing())
-
-
-def _check_nrrd_space(path: Path, reader: sitk.ImageFileReader) -> None:
-    """Refuse an NRRD header that leaves left and right to a guess; ITK takes its axes for those of the patient."""
-    format_and_space = [reader.GetMetaData(key) if reader.HasMetaDataKey(key) else "" for key in (_FORMAT, _SPACE)]
-    if format_and_space[0] == "NrrdImageIO" and format_and_space[1] != _LPS:
-        raise ImageError(
-            f"{path.name!r} states no orientation (no 'space' of the patient in its header), so that left and right "
-            "cannot be told apart: convert it from DICOM again."
-        )
+    _check_count(path, (*header.size, len(header.frames)))
+    return read_dicom_slice(header) if len(header.frames) == 1 else read_dicom_files([path], wanted)
 
 
 def _compact(image: sitk.Image) -> sitk.Image:

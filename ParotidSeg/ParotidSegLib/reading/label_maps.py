@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from ..errors import ImageError
 from ..files.file_names import check_name
 from ..structures import PAROTIDS, Structure
+from .image_files import read_plainly
 
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
 
@@ -58,7 +59,7 @@ def _read(path: Path) -> sitk.Image:
     if not path.is_file():
         raise ImageError(f"{path.name!r} is no file: give a label map or a segmentation of 3D Slicer.")
     try:
-        return sitk.ReadImage(str(path))
+        return read_plainly(path)
     except RuntimeError as error:
         raise ImageError(
             f"{path.name!r} is damaged or no label map that can be read: give a .seg.nrrd, NIfTI, NRRD or MetaImage "

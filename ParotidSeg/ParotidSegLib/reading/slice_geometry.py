@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 
 from ..errors import ImageError
 
@@ -21,6 +21,8 @@ ROUNDING_MM = 0.101
 #: slices) and across it.
 ALONG_TOLERANCE = 0.25
 ACROSS_TOLERANCE_MM = 1.0
+#: So many equal distances in a row are no accident but another slice distance.
+LEAST_RUN = 3
 #: Direction cosines of slices of one series may differ by rounding only.
 COSINE_TOLERANCE = 1e-3
 
@@ -33,14 +35,10 @@ class SliceGeometry:
     spacing: tuple[float, float]
     axes: npt.NDArray[np.float64]
 
-    @classmethod
-    def of(cls, reader: sitk.ImageFileReader) -> SliceGeometry:
-        """From a reader that has read the header of a two- or three-dimensional image."""
-        dimension = reader.GetDimension()
-        origin, axes = np.zeros(3), np.eye(3)
-        origin[:dimension] = reader.GetOrigin()
-        axes[:dimension, :dimension] = np.reshape(reader.GetDirection(), (dimension, dimension))
-        return cls(origin, tuple(reader.GetSpacing()[:2]), axes)
+    @property
+    def numbers(self) -> list[float]:
+        """All of it in one row."""
+        return [*self.origin, *self.spacing, *self.axes.ravel()]
 
 
 @dataclass(frozen=True)
@@ -84,39 +82,65 @@ def stack_grid(slices: Sequence[SliceGeometry]) -> tuple[list[int], StackGrid]:
     )
 
 
-def check_frames(spacing: Sequence[float]) -> None:
-    """Refuse a multi-frame file (spacing in mm, x, y, z) of which the reader did not understand where frames lie.
-
-    It then takes 1 mm in all directions, without a word, as when frames are missing, doubled or out of order.
-    """
-    if all(step == 1.0 for step in spacing):
-        raise ImageError(
-            "The frames of the DICOM file form no regular grid, or their spacing (1 mm each way) cannot be told from "
-            "one that lacks: export the series as single slices."
-        )
-
-
 def _check_distances(positions: npt.NDArray[np.float64]) -> None:
     """Ascending positions (n,) along the normal, mm: distinct and evenly spaced."""
     distances = np.diff(positions)
+    _check_repeats(positions, distances)
     usual = float(np.median(distances))
-    same = np.flatnonzero(distances < SAME_POSITION_MM)
-    if same.size:
-        raise ImageError(
-            f"{same.size} slice(s) of the DICOM series lie where another one lies, first at "
-            f"{positions[same[0]]:.1f} mm: export one acquisition alone, without copies."
-        )
+    tolerance = max(SPACING_TOLERANCE * usual, ROUNDING_MM)
     worst = int(np.argmax(np.abs(distances - usual)))
     between = f"between the positions {positions[worst]:.1f} and {positions[worst + 1]:.1f} mm"
-    if distances[worst] > 1.5 * usual:
-        raise ImageError(f"One or more slices of the DICOM series are missing {between}: copy or export it completely.")
     even = positions[0] + (positions[-1] - positions[0]) * np.linspace(0, 1, len(positions))
-    is_uneven = abs(distances[worst] - usual) > max(SPACING_TOLERANCE * usual, ROUNDING_MM)
-    if is_uneven or np.abs(positions - even).max() > ALONG_TOLERANCE * usual:
+    is_uneven = abs(distances[worst] - usual) > tolerance
+    if not is_uneven and np.abs(positions - even).max() <= ALONG_TOLERANCE * usual:
+        return
+    _check_change(positions, distances, tolerance)
+    times = distances[worst] / usual
+    if times > 1.5 and abs(times - round(times)) * usual <= max(tolerance, ALONG_TOLERANCE * usual):
+        raise ImageError(f"One or more slices of the DICOM series are missing {between}: copy or export it completely.")
+    if times > 1.5:
         raise ImageError(
-            f"The distance between slices is not constant ({usual:.2f} mm, but {distances[worst]:.2f} mm {between}): "
-            "reconstruct or export the series with one slice distance."
+            f"The slices of the DICOM series have a gap of {distances[worst]:.2f} mm {between}, which is no multiple "
+            f"of their distance ({usual:.2f} mm): they are of two acquisitions, or slices are missing."
         )
+    raise ImageError(
+        f"The distance between slices is not constant ({usual:.2f} mm, but {distances[worst]:.2f} mm {between}): "
+        "reconstruct or export the series with one slice distance."
+    )
+
+
+def _check_repeats(positions: npt.NDArray[np.float64], distances: npt.NDArray[np.float64]) -> None:
+    same = distances < SAME_POSITION_MM
+    if not same.any():
+        return
+    first = positions[np.flatnonzero(same)[0]]
+    times = np.diff(np.flatnonzero(np.concatenate([[True], ~same, [True]])))  # slices at each position
+    if (times == times[0]).all():
+        raise ImageError(
+            f"The DICOM series holds {times[0]} slices at each of its {len(times)} positions, as of {times[0]} phases "
+            "or acquisitions: export one of them alone."
+        )
+    raise ImageError(
+        f"{same.sum()} slice(s) of the DICOM series lie where another one lies, first at {first:.1f} mm: export one "
+        "acquisition alone, without copies."
+    )
+
+
+def _check_change(positions: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], tolerance: float) -> None:
+    """Refuse a stack whose slices lie at one distance up to a place, and at another one from there on.
+
+    A gap is one distance between others; several equal ones in a row, at the end or between two changes, are no gap.
+    """
+    changes = np.flatnonzero(np.abs(np.diff(distances)) > tolerance) + 1
+    runs = np.split(distances, changes)
+    starts = [0, *changes.tolist()]
+    long = [(start, run) for start, run in zip(starts, runs, strict=True) if len(run) >= LEAST_RUN]
+    for (_, before), (start, after) in itertools.pairwise(long):
+        if abs(np.median(before) - np.median(after)) > tolerance:
+            raise ImageError(
+                f"The distance between slices changes, at {positions[start]:.1f} mm from {np.median(before):.2f} to "
+                f"{np.median(after):.2f} mm: reconstruct or export the series with one slice distance."
+            )
 
 
 def _check_shear(

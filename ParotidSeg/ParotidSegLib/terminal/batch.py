@@ -14,14 +14,22 @@ from typing import Any
 
 from ..errors import ParotidSegError
 from ..segmentation import Model
-from .batch_scans import Manifest, Scan
+from .batch_scans import Scan
 from .batch_table import DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report, write_table
 from .console import Reporter
+from .manifest import NUMBERS, Manifest
 from .one_scan import Options, plan, segment_scan
 
 
 def run_batch(
-    scans: Sequence[Scan], output: Path, model: Model, options: Options, show: Reporter, *, again: bool = False
+    scans: Sequence[Scan],
+    output: Path,
+    model: Model,
+    options: Options,
+    show: Reporter,
+    *,
+    again: bool = False,
+    names: str = NUMBERS,
 ) -> int:
     """Segment the scans into numbered folders of `output`, with results.csv and scans.json beside them.
 
@@ -34,6 +42,7 @@ def run_batch(
         options: for all of them.
         show: takes in what happens.
         again: segment also what is done.
+        names: how the folders are called, see `manifest.NAMES`.
 
     Returns:
         How many scans failed.
@@ -41,7 +50,7 @@ def run_batch(
     Raises:
         OutputError: the folder of results cannot be used.
     """
-    manifest = Manifest(output)
+    manifest = Manifest(output, names)
     manifest.number_all(scans)
     numbers = [manifest.number(scan) for scan in scans]
     rows = {number: [row_without_result(number, OPEN)] for number in numbers}

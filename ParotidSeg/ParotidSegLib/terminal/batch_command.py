@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError, ParotidSegError
+from ..files.file_names import given_path, means_folder
 
 if TYPE_CHECKING:
     from .batch_scans import Scan
@@ -38,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--output",
         "-o",
         required=True,
-        type=Path,
+        type=given_path,
         help="a folder: gets 001, 002 ..., results.csv (volumes and findings), and scans.json (which scan is which)",
     )
     batch.add_argument("--again", action="store_true", help="segment also what is done")
@@ -67,20 +68,25 @@ def _run(arguments: argparse.Namespace) -> int:
     from ..segmentation import open_model
     from .batch import run_batch
     from .console import reporter
+    from .manifest import NAMES_OF_INPUTS, WORD_ON_NAMES
     from .one_scan import Options
 
     show = reporter(arguments.progress)
     hide_graphics_cards(arguments)
-    if arguments.output.suffix and not arguments.output.is_dir():
-        show.failure("--output must be a folder: name one without a suffix.")
+    if not means_folder(arguments.output):
+        show.failure("--output must be a folder: name one without a suffix, or end it with a slash.")
         return 2
+    if arguments.names == NAMES_OF_INPUTS:
+        show.note(WORD_ON_NAMES)
     try:
         bundle = load_bundle(arguments.bundle)
         show.progress("find", 0.0, "Looking for scans")
         scans = _find(arguments, bundle.segmenter.preprocessing.inputs[0].modality)
         show.progress("load", 0.0, "Loading the model")
         model = open_model(bundle, engine=arguments.engine)
-        failed = run_batch(scans, arguments.output, model, Options.of(arguments), show, again=arguments.again)
+        failed = run_batch(
+            scans, arguments.output, model, Options.of(arguments), show, again=arguments.again, names=arguments.names
+        )
     except ParotidSegError as error:
         show.failure(str(error))
         return 1

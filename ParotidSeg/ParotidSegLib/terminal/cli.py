@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ParotidSegError
+from ..files.file_names import given_path, means_folder
 from ..model.engines import ENGINES
 from ..version import __version__
 from . import batch_command
 from .batch_command import hide_graphics_cards
-from .console import reporter, with_safe_output
+from .console import Reporter, notes_shown, reporter, with_safe_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,9 +33,10 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         "-o",
         required=True,
-        type=Path,
+        type=given_path,
         help="a file (.seg.nrrd, .nii.gz, .nii, .nrrd, .mha; of a DICOM folder also .rtstruct.dcm or .seg.dcm) or a "
-        "folder; several inputs give numbered folders in it",
+        "folder (ended with a slash if its name has a dot); several inputs give numbered folders in it, and scans.json "
+        "that says which is which",
     )
     segment.add_argument(
         "--with",
@@ -72,6 +74,13 @@ def add_shared_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", default="auto", choices=ENGINES)
     command.add_argument(
         "--device", default="auto", choices=("auto", "cpu"), help="cpu hides graphics cards from the engine"
+    )
+    command.add_argument(
+        "--names",
+        default="number",
+        choices=("number", "input"),
+        help="how the folders of several results are called: by numbers, or after the inputs, which may be called after "
+        "patients",
     )
     command.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: a little faster")
     command.add_argument("--no-preview", action="store_true", help="draw no picture")
@@ -111,13 +120,18 @@ def _segment(arguments: argparse.Namespace) -> int:
     if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
         show.failure("--preview, --report, --series and --with cannot be used with several inputs.")
         return 2
-    if several and arguments.output.suffix and not arguments.output.is_dir():
-        show.failure("With several inputs --output must be a folder: name one without a suffix.")
+    if several and not means_folder(arguments.output):
+        show.failure(
+            "With several inputs --output must be a folder: name one without a suffix, or end it with a slash."
+        )
         return 2
     options = Options.of(arguments)
     try:
         bundle = load_bundle(arguments.bundle)
-        if not several:
+        outputs = [arguments.output]
+        if several:
+            outputs = _folders(arguments, show)
+        else:
             plan(arguments.inputs[0], arguments.output, bundle, options)
         show.progress("load", 0.0, "Loading the model")
         model = open_model(bundle, engine=arguments.engine)
@@ -125,17 +139,28 @@ def _segment(arguments: argparse.Namespace) -> int:
         show.failure(str(error))
         return 1
     failed = 0
-    for number, source in enumerate(arguments.inputs, start=1):
-        output = arguments.output
+    for number, (source, output) in enumerate(zip(arguments.inputs, outputs, strict=True), start=1):
         if several:
-            output = output / f"{number:03d}"
-            show.heading(f"Scan {number} of {len(arguments.inputs)}")
+            show.heading(f"Scan {number} of {len(outputs)} (folder {output.name})")
         try:
             segment_scan(source, output, model, options, show)
         except ParotidSegError as error:
             show.failure(str(error))
             failed += 1
     return 1 if failed else 0
+
+
+def _folders(arguments: argparse.Namespace, show: Reporter) -> list[Path]:
+    """A folder for each of several inputs, as scans.json then says."""
+    from .batch_scans import Scan
+    from .manifest import NAMES_OF_INPUTS, WORD_ON_NAMES, Manifest
+
+    if arguments.names == NAMES_OF_INPUTS:
+        show.note(WORD_ON_NAMES)
+    scans = [Scan.of_input(source) for source in arguments.inputs]
+    manifest = Manifest(arguments.output, arguments.names)
+    manifest.number_all(scans)
+    return [arguments.output / manifest.number(scan) for scan in scans]
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -178,7 +203,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     try:
-        return with_safe_output(lambda: arguments.run_command(arguments))
+        with notes_shown(reporter(getattr(arguments, "progress", "human"))):
+            return with_safe_output(lambda: arguments.run_command(arguments))
     except ParotidSegError as error:
         print(f"parotidseg: {error}", file=sys.stderr)
         return 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -23,8 +25,51 @@ def with_safe_output(command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever read the output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _send_to_nowhere(sys.stdout)
         return 1
+    except OSError as error:  # files of results raise an OutputError: this is the output that a person reads
+        _send_to_nowhere(sys.stdout)
+        with suppress(OSError):
+            print(
+                f"parotidseg: What was to be printed cannot be written ({error.strerror or error}): results that were "
+                "written are whole; send the output elsewhere and look into the folder of results.",
+                file=sys.stderr,
+                flush=True,
+            )
+        return 1
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _send_to_nowhere(sys.stderr)
+
+
+def _send_to_nowhere(stream: TextIO) -> None:
+    """What is left in a stream that nothing takes any more must not come up again at the end of the process."""
+    with suppress(OSError, ValueError):  # streams of other programs have no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Notes(logging.Handler):
+    """Hands what the library logs to a reporter."""
+
+    def __init__(self, show: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show.note(record.getMessage())
+
+
+@contextmanager
+def notes_shown(show: Reporter) -> Iterator[None]:
+    """Within the block, what the library logs (as what it passed over) goes to the reporter."""
+    log, handler = logging.getLogger(__package__.partition(".")[0]), _Notes(show)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 class Reporter(Protocol):
@@ -41,6 +86,9 @@ class Reporter(Protocol):
 
     def failure(self, message: str) -> None:
         """A scan, or the whole call, failed."""
+
+    def note(self, message: str) -> None:
+        """Something for the log: the work goes on."""
 
 
 def reporter(kind: str) -> Reporter:
@@ -79,6 +127,10 @@ class HumanReporter:
         self._clear()
         print(f"parotidseg: {message}", file=self._err, flush=True)
 
+    def note(self, message: str) -> None:
+        self._clear()
+        print(message, file=self._err, flush=True)
+
     def _clear(self) -> None:
         if self._live:
             print("\r\033[K", end="", file=self._err, flush=True)
@@ -105,13 +157,16 @@ class JsonReporter:
     def failure(self, message: str) -> None:
         self._write({"stage": "error", "fraction": 1.0, "message": message})
 
+    def note(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)  # where a parent process finds what goes into its log
+
     @staticmethod
     def _write(line: dict[str, Any]) -> None:
         print(json.dumps(line), flush=True)
 
 
 class QuietReporter(HumanReporter):
-    """Failures only."""
+    """Failures, and what the log has."""
 
     def heading(self, text: str) -> None:
         pass

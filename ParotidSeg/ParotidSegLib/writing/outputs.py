@@ -14,7 +14,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import OutputError
-from ..files.file_names import check_name
+from ..files.file_names import check_name, means_folder
 from ..reading.images import write_image
 from ..segmentation import Segmentation
 from .dicom_export import write_dicom
@@ -52,7 +52,7 @@ class Outputs:
 
         Args:
             output: a file whose suffix names a format: the picture goes beside it, a report only where asked for;
-                or a folder: it gets parotids.seg.nrrd, parotids.png and report.json.
+                or a folder (see `means_folder`): it gets parotids.seg.nrrd, parotids.png and report.json.
             stem: takes the place of "parotids" in these names.
             preview, report: paths that were asked for.
             draw: whether a picture is wanted at all.
@@ -62,7 +62,7 @@ class Outputs:
         Raises:
             OutputError: a suffix is no format, two files have one path, or a place cannot be written.
         """
-        if output.suffix and not output.is_dir():
+        if not means_folder(output):
             suffix = segmentation_suffix(output)
             labels = output
             preview = preview or output.with_name(output.name[: -len(suffix)] + ".png")

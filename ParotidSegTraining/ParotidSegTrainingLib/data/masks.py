@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.errors import DataError
+from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.geometry.surfaces import joint_bounding_box
 from ParotidSegLib.measuring.metrics import GRID_TOLERANCE
 from ParotidSegLib.reading.contours.region_names import RegionPatterns
+from ParotidSegLib.reading.image_files import read_plainly
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.writing.export import SUFFIXES
 
@@ -176,9 +177,11 @@ def _shows(path: Path, structure: Structure, usual: RegionPatterns) -> bool:
 
 def _read(path: Path) -> tuple[sitk.Image, np.ndarray]:
     try:
-        image = sitk.ReadImage(str(path))
+        image = read_plainly(path, pictures=True)
     except RuntimeError as error:
         raise DataError(f"The label map {path} is damaged or no image: copy or export it again.") from error
+    except ImageError as error:
+        raise DataError(f"The label map {path} cannot be used: {error}") from error
     if image.GetDimension() == 2:  # a picture of one slice
         image = sitk.JoinSeries(image)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:

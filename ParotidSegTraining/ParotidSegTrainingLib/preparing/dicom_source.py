@@ -6,7 +6,6 @@ is written.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.files.walking import files_below
 from ParotidSegLib.reading.contours.drawing import draw
 from ParotidSegLib.reading.contours.structure_sets import lenient, read_structure_set
 from ParotidSegLib.reading.images import read_series
@@ -198,20 +198,18 @@ def _index(root: Path) -> tuple[list[ScanSeries], list[StructureFile], int]:
 
 def _headers(root: Path) -> Iterator[tuple[Path, Any]]:
     with lenient() as package:
-        for parent, folders, names in os.walk(root):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(parent, name)
-                try:
-                    header = package.dcmread(
-                        path,
-                        stop_before_pixels=True,
-                        specific_tags=list(_TAGS),
-                        force=path.suffix.lower() in _DICOM_SUFFIXES,
-                    )
-                except (package.errors.InvalidDicomError, OSError, EOFError, ValueError, AttributeError, KeyError):
-                    header = {}
-                yield path, header
+        damage = (OSError, EOFError, ValueError, AttributeError, KeyError, RecursionError)
+        for path in files_below(root):
+            try:
+                header = package.dcmread(
+                    path,
+                    stop_before_pixels=True,
+                    specific_tags=list(_TAGS),
+                    force=path.suffix.lower() in _DICOM_SUFFIXES,
+                )
+            except (package.errors.InvalidDicomError, *damage):
+                header = {}
+            yield path, header
 
 
 def _structure_file(path: Path, header: Any) -> StructureFile:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.errors import DataError
+from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.glands.anatomy import LARGEST_WIDTH_MM, width_mm
 from ParotidSegLib.reading.contours.mask_values import inside
 from ParotidSegLib.reading.contours.region_names import listed
+from ParotidSegLib.reading.image_files import read_plainly
 from ParotidSegLib.structures import PAROTID_GLAND
 from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 
@@ -199,9 +200,12 @@ def read_label_file(path: Path, image: sitk.Image) -> sitk.Image:
         DataError: the file is damaged, no image, or has several values in each voxel.
     """
     try:
-        labels = sitk.ReadImage(str(path))
+        labels = read_plainly(path, pictures=True)
     except RuntimeError as error:
         raise DataError("Its label map is damaged or no image: copy or export it again.") from error
+    except ImageError as error:  # its sentence may name the file, which may be called after a patient
+        text = str(error).replace(repr(path.name), "its label map")
+        raise DataError(text[:1].upper() + text[1:]) from None
     if labels.GetNumberOfComponentsPerPixel() != 1:
         raise DataError(
             "Its label map holds several values in each voxel (colours, or segments that overlap): export it as one "

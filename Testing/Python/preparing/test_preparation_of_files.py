@@ -73,7 +73,7 @@ def test_what_is_wrong_with_files_is_said_case_by_case(files, tmp_path, capsys):
     assert "different grids (size" in left_out["c"]
     assert "has no mask" in left_out["d"]
     assert "Hounsfield" in left_out["e"]
-    assert "damaged or no image" in left_out["f"]
+    assert "Its label map is no image in a format" in left_out["f"]
     assert set(left_out) == set("abcdef")
     assert all(sentence.count(".\n") == 0 and sentence.endswith(".") for sentence in left_out.values())
 

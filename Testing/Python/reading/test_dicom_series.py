@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from made_dicom_faults import store_as
 from made_images import (
     CT_IMAGE,
     SERIES_UID,
@@ -20,9 +21,11 @@ from made_images import (
     write_dicom_without_pixels,
     write_multiframe,
 )
+from pydicom.uid import RLELossless
 from sentences import refusal
 
 from ParotidSegLib.errors import ImageError
+from ParotidSegLib.reading.dicom_series import find_slices
 from ParotidSegLib.reading.images import read_image
 
 RESCALE = {"0028|1052": "-1024", "0028|1053": "1"}
@@ -31,6 +34,12 @@ LOCALIZER = {"0008|0008": "ORIGINAL\\PRIMARY\\LOCALIZER"}
 
 def refused(folder: Path, series: str | None = None) -> str:
     return refusal(ImageError, read_image, folder, series=series)
+
+
+def set_instance(path: Path, uid: str) -> None:
+    dataset = pydicom.dcmread(path)
+    dataset.SOPInstanceUID = uid
+    dataset.save_as(path)
 
 
 def replace(path: Path, old: bytes, new: bytes) -> None:
@@ -206,10 +215,35 @@ def test_positions_rounded_to_a_tenth_of_a_millimetre_are_no_fault(folder: Path)
     assert read_image(folder).GetSpacing()[2] == pytest.approx(1.25, abs=0.005)
 
 
-def test_a_copy_of_a_slice_is_refused(folder: Path) -> None:
-    files = write_dicom_series(folder, made_head())
-    shutil.copy(files[5], folder / "copy.dcm")
+def test_another_slice_at_the_place_of_one_is_refused(folder: Path) -> None:
+    write_dicom_series(folder, made_head())
+    write_dicom_series(folder / "more", made_head(seed=2)[:, :, 5:6])
+    set_instance(next((folder / "more").iterdir()), "2.25.77")
     assert "1 slice(s) of the DICOM series lie where another one lies, first at 60.0 mm" in refused(folder)
+
+
+def test_an_object_that_lies_in_several_files_is_read_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = write_dicom_series(folder, made_head())
+    for number, path in enumerate(files):
+        shutil.copy(path, folder / f"copy{number}.dcm")
+    store_as(folder / "copy3.dcm", RLELossless)  # the same pixels, written in another way
+    assert_is_head(read_image(folder), made_head())
+    assert "20 file(s) that hold a slice of the series once more" in caplog.text
+    assert find_slices(folder).size == (40, 40, 20)
+
+
+def test_one_object_with_two_contents_is_refused(folder: Path) -> None:
+    files = write_dicom_series(folder, made_head())
+    write_dicom_series(folder / "more", made_head(seed=2)[:, :, 5:6])
+    set_instance(next((folder / "more").iterdir()), f"{SERIES_UID}.6")
+    assert "one and the same object" in refused(folder)
+    assert files
+
+
+def test_slices_that_share_an_identifier_by_mistake_are_slices(folder: Path) -> None:
+    for path in write_dicom_series(folder, made_head()):
+        set_instance(path, "2.25.77")
+    assert_is_head(read_image(folder), made_head())
 
 
 def test_a_tilted_gantry_is_refused_with_its_angle(folder: Path) -> None:
@@ -265,36 +299,6 @@ def test_an_empty_slice_and_a_ct_object_without_pixels_are_refused(folder: Path)
     files[-1].write_bytes(b"")
     write_dicom_without_pixels(folder / "other.dcm", sop_class=CT_IMAGE)
     assert "2 DICOM CT file(s)" in refused(folder)
-
-
-def test_a_folder_with_one_multi_frame_file_is_read_and_with_two_refused(folder: Path) -> None:
-    folder.mkdir()
-    write_multiframe(folder / "a.dcm", made_head())
-    assert np.array_equal(values(read_image(folder)), values(made_head()))
-    write_multiframe(folder / "b.dcm", made_head(seed=2))
-    assert "several multi-frame files" in refused(folder)
-
-
-@pytest.mark.parametrize("fault", ["missing frames", "out of order"])
-def test_a_multi_frame_file_without_a_regular_grid_is_refused_rather_than_taken_for_1_mm(
-    folder: Path, fault: str
-) -> None:
-    folder.mkdir()
-    write_multiframe(folder / "a.dcm", made_head((60, 60, 40)))
-    dataset = pydicom.dcmread(folder / "a.dcm")
-    frames = dataset.PerFrameFunctionalGroupsSequence
-    places = [frame.PlanePositionSequence[0] for frame in frames]
-    heights = [place.ImagePositionPatient[2] for place in places]
-    moved = (
-        [z + 60.0 * (n > 20) for n, z in enumerate(heights)]
-        if fault == "missing frames"
-        else heights[20:] + heights[:20]
-    )
-    for place, height in zip(places, moved, strict=True):
-        place.ImagePositionPatient[2] = height
-    dataset.save_as(folder / "a.dcm")
-    assert "no regular grid" in refused(folder)
-    assert "no regular grid" in refused(folder / "a.dcm")
 
 
 def test_content_is_checked_too(folder: Path) -> None:

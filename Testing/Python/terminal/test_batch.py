@@ -18,10 +18,11 @@ from ParotidSegLib.errors import ImageError, OutputError
 from ParotidSegLib.model.bundle import load_bundle
 from ParotidSegLib.reading.dicom_series import list_series
 from ParotidSegLib.terminal.batch import run_batch
-from ParotidSegLib.terminal.batch_scans import Manifest, Scan, find_scans, listed_scans
+from ParotidSegLib.terminal.batch_scans import Scan, find_scans, listed_scans
 from ParotidSegLib.terminal.batch_table import COLUMNS
 from ParotidSegLib.terminal.cli import main
 from ParotidSegLib.terminal.console import QuietReporter
+from ParotidSegLib.terminal.manifest import Manifest
 from ParotidSegLib.terminal.one_scan import Options
 
 NAME = "Doe_Jane"
