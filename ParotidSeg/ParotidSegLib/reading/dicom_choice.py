@@ -50,9 +50,7 @@ class Series:
     @property
     def slices(self) -> int:
         """Slices, an object that lies in two files counted once."""
-        return sum(
-            {header.instance or str(header.path) + "\\0": len(header.frames) for header in self.headers}.values()
-        )
+        return sum({header.instance or str(header.path) + "\\0": len(header.frames) for header in self.headers}.values())
 
     @property
     def order(self) -> tuple[bool, int, str]:

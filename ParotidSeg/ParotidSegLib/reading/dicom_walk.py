@@ -286,7 +286,7 @@ class _Walker:
         return value + length
 
     def _note(self, tag: int, container: _Container | None) -> None:
-        if container is None and (tag in _INTRICATE or (0x50 <= tag >> 24 <= 0x60 and tag >> 16 not in (0x5200, 0x5400))):
+        if container is None and (tag in _INTRICATE or 0x50 <= tag >> 24 <= 0x60 and tag >> 16 not in (0x5200, 0x5400)):
             self._found.is_sound = False
 
     def _pick(self, tag: int, value: int, length: int, container: _Container | None) -> None:

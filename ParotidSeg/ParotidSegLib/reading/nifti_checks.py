@@ -123,8 +123,8 @@ def check_nifti_voxels(path: Path, reader: Reader) -> None:
     """Refuse a file that ends early or late, is damaged (checksum of .nii.gz), or holds NaN or infinite values.
 
     ITK reads the first three without an error, the lost voxels being arbitrary, and makes NaN 0. Bytes that were put in
-    on the way (ends of lines "converted", for one) move all voxels behind them; zeros at the end are padding. Hence
-    this pass over the file, which takes about as long as decompressing it, and little memory.
+    on the way (ends of lines "converted", for one) move all voxels behind them. Hence this pass over the file, which
+    takes about as long as decompressing it, and little memory.
 
     Args:
         path: the file.
@@ -140,11 +140,6 @@ def check_nifti_voxels(path: Path, reader: Reader) -> None:
         start = file.read(max(HEADER_BYTES, int(float(reader.GetMetaData("vox_offset")))))
         while chunk := file.read(_CHUNK):
             voxel_bytes = chunk[: max(0, missing)]
-            if any(chunk[max(0, missing) :]):
-                raise ImageError(
-                    f"{path.name!r} is longer than its header states, so that its voxels may have moved: copy or "
-                    "export it again."
-                )
             missing -= len(chunk)
             if real and not _all_finite(voxel_bytes, np.dtype(byte_order(start) + real)):
                 raise ImageError(
@@ -153,6 +148,8 @@ def check_nifti_voxels(path: Path, reader: Reader) -> None:
                 )
     if missing > 0:
         raise ImageError(_damaged(path))
+    if missing < 0:
+        raise ImageError(too_long(path))
 
 
 @contextmanager
@@ -165,6 +162,11 @@ def _content(path: Path) -> Iterator[BinaryIO]:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         raise ImageError(_damaged(path)) from error
+
+
+def too_long(path: Path) -> str:
+    """What to say of a file with more bytes than its header states: put in on the way, they move all behind them."""
+    return f"{path.name!r} is longer than its header states, so that its voxels may have moved: copy or export it again."
 
 
 def _damaged(path: Path) -> str:

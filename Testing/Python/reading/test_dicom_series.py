@@ -9,7 +9,6 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from made_dicom_faults import store_as
 from made_images import (
     CT_IMAGE,
     SERIES_UID,
@@ -21,6 +20,7 @@ from made_images import (
     write_dicom_without_pixels,
     write_multiframe,
 )
+from made_dicom_faults import store_as
 from pydicom.uid import RLELossless
 from sentences import refusal
 
