@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ImageError, ParotidSegError
+from ..files.debris import temporary_folder
 from ..model.bundle import load_bundle
 from ..reading.dicom_series import list_series
 from ..terminal import cli
@@ -38,8 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 all done, 1 some failed, 2 wrong use.
     """
     words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
-    with tempfile.TemporaryDirectory(prefix="parotidseg-") as folder:
-        listing = Path(folder) / "series.json"
+    with temporary_folder(Path(tempfile.gettempdir()), "parotidseg-") as folder:
+        listing = folder / "series.json"
         from_database = _DATABASE in words
         if from_database:
             words = [word for word in words if word != _DATABASE] + [LISTING, str(listing)]
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"parotidseg: {error}", flush=True)
             return 1
         packages = [parsed.engine, *([DICOM.name] if parsed.dicom else [])]
-        return _run(["batch", *words], packages, Path(folder))
+        return _run(["batch", *words], packages, folder)
 
 
 def _run(words: Sequence[str], packages: Sequence[str], folder: Path) -> int:

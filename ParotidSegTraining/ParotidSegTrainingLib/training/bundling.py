@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ import numpy as np
 
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.debris import temporary_folder
 from ParotidSegLib.model.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
 from ParotidSegLib.model.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
@@ -73,8 +73,8 @@ def make_bundle(
     _require_free(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
-            folder = Path(temporary) / output.name
+        with temporary_folder(output.parent, ".bundle-") as temporary:
+            folder = temporary / output.name
             folder.mkdir()
             networks: dict[str, Any] = {"locator": None}
             for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
@@ -98,7 +98,7 @@ def make_bundle(
             }
             write_json(data, folder / "bundle.json")
             load_bundle(folder)
-            _put_in_place(folder, output, Path(temporary) / "old")
+            _put_in_place(folder, output, temporary / "old")
     except OSError as error:
         raise OutputError(f"The bundle {output} cannot be written: {error.strerror or error}.") from error
     return output
