@@ -19,6 +19,11 @@ for folder in ("ParotidSeg", "ParotidSegTraining", "Testing/Shared", "Testing/Fu
 
 def main() -> None:
     options = _parsed()
+    if options.list:
+        from targets import TARGETS
+
+        print("\n".join(TARGETS))
+        return
     import atheris
 
     with atheris.instrument_imports(include=["ParotidSegLib", "ParotidSegTrainingLib", "pydicom"]):
@@ -48,7 +53,8 @@ def main() -> None:
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("format", help="one of targets.TARGETS")
+    parser.add_argument("format", nargs="?", help="one of those that --list names")
+    parser.add_argument("--list", action="store_true", help="name the formats")
     parser.add_argument("--seconds", type=int, default=0, help="how long (default: until something is found)")
     parser.add_argument("--runs", type=int, default=-1)
     return parser.parse_args()

@@ -19,6 +19,7 @@ from made_dicom import write_patient
 from made_wheels import write_wheel
 
 from ParotidSegLib.in_slicer.installing.engine_packages import ROOT_VARIABLE
+from ParotidSegLib.reading.image_files import read_plainly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_ct.nii.gz"
@@ -99,7 +100,7 @@ def _voxels(path: Path) -> str:
 def _is_whole(path: Path) -> bool:
     try:
         if path.name.endswith((".nii.gz", ".nrrd")):
-            return sitk.ReadImage(str(path)).GetNumberOfPixels() > 0
+            return read_plainly(path).GetNumberOfPixels() > 0  # SimpleITK alone reads half of a NIfTI file, too
         raw = path.read_bytes()
         if path.suffix == ".json":
             return json.loads(raw) is not None
