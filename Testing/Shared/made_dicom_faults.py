@@ -10,7 +10,7 @@ import pydicom
 import SimpleITK as sitk
 from made_images import write_multiframe
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 PAGE = {"0008|0008": "DERIVED\\SECONDARY\\SCREEN SAVE", "0008|0016": CAPTURE}

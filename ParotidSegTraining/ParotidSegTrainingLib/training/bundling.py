@@ -16,6 +16,7 @@ import numpy as np
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.files.debris import temporary_folder
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.model.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
 from ParotidSegLib.model.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
@@ -138,7 +139,7 @@ def record_validation(
     Raises:
         OutputError: a file cannot be written.
     """
-    data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    data = parse_json((bundle / "bundle.json").read_text(encoding="utf-8"))
     files, shown = data["files"], {name: (bundle / name, content) for name, content in (pictures or {}).items()}
     old = [name for name in files if name == CARD or name.endswith(".png")]
     if old:
@@ -267,7 +268,7 @@ def _finished_epochs(run: Path) -> int:
     if not state.is_file():
         raise DataError(f"The run {run} has no state.json; it has to finish an epoch first.")
     try:
-        return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
+        return int(parse_json(state.read_text(encoding="utf-8"))["epoch"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"The state.json of the run {run} is damaged: choose another run.") from error
 

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from made_dicom_faults import store_as
 from made_images import (
     CT_IMAGE,
     SERIES_UID,
@@ -20,7 +21,6 @@ from made_images import (
     write_dicom_without_pixels,
     write_multiframe,
 )
-from made_dicom_faults import store_as
 from pydicom.uid import RLELossless
 from sentences import refusal
 

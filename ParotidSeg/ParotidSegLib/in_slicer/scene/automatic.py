@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ...files.json_text import parse_json
 from ...structures import Structure
 from .voxels import box_of, index_to_ras, with_geometry
 
@@ -45,7 +46,7 @@ def kept(segmentation_node: Any, volume_node: Any, structures: Sequence[Structur
         return None
     try:
         line, _, voxels = zlib.decompress(base64.b64decode(text, validate=True)).partition(b"\n")
-        header = json.loads(line)
+        header = parse_json(line)
         slices = tuple(slice(*bounds) for bounds in header["box"])
         inside = np.frombuffer(voxels, np.uint8).reshape([s.stop - s.start for s in slices])
         keys, shape = header["keys"], tuple(header["shape"])
