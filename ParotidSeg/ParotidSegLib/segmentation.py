@@ -20,6 +20,8 @@ from .geometry.sampling import sample_back
 from .glands.localization import Location, locate, region_around, whole_scan
 from .glands.postprocessing import contours_from, indecision, touched_axes
 from .glands.quality import Finding, Measurement, inspect, measure
+from .glands.scale import inspect_scale
+from .glands.surroundings import inspect_surroundings
 from .model.bundle import Bundle, load_bundle
 from .model.engines import Engine, open_engine
 from .model.inference import region_probabilities
@@ -178,6 +180,10 @@ def segment(
         findings = []
         if structures == PAROTIDS:  # of nothing else it is known what is usual
             findings = inspect(contours, box, scan, measurements, cut_by_region=cut)
+            findings += inspect_scale(contours, box, scan)
+            if location is not None:  # a bundle without a locator may be for scans that show no head around the glands
+                findings += inspect_surroundings(scan, measurements)
+            findings.sort(key=lambda finding: finding.severity != "error")
     progress("done", 1.0, "Done")
     provenance = _provenance(model, scan, {"mirror": mirror, "widenings": widenings})
     return Segmentation(labels, measurements, findings, watch.seconds, provenance, structures, unsure)

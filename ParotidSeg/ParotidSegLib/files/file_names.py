@@ -1,4 +1,4 @@
-"""Names of files and folders as users give them. ITK ends the whole process at bytes that are no UTF-8, without an error."""
+"""Names of files as users give them; ITK ends the whole process, without an error, at bytes that are no UTF-8."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def given_path(text: str) -> Path:
 
 
 def means_folder(path: Path) -> bool:
-    """Whether results go into this path, rather than under this name: it is a folder, ended like one, or has no suffix."""
+    """Whether results go into this path, not under this name: it is a folder, is ended like one, or has no suffix."""
     return isinstance(path, FolderPath) or path.is_dir() or not path.suffix

@@ -1,4 +1,4 @@
-"""The files in and below a folder. Links are followed, each folder is walked once, and links that lead nowhere are named."""
+"""The files in and below a folder. Links are followed, each folder is walked once; links to nowhere are named."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from ..model.engines import Engine
 from ..model.inference import tiled_probabilities
 from ..structures import LEFT_PAROTID, RIGHT_PAROTID
 from .anatomy import TYPICAL_DISTANCE_MM, choose_pair, pieces
+from .scale import why_not_found
 
 #: The region reaches this far from the middle of each gland, (x, y, z) in mm.
 HALF_EXTENT_MM = (30.0, 42.0, 36.0)
@@ -80,7 +81,7 @@ def locate(
         candidates.append(pieces(probability > 0.5, probability, geometry, least_ml=LEAST_ML))
     right, left = choose_pair(*candidates)
     if right is None and left is None:
-        raise ImageError("No parotid gland was found in the scan: give a CT that shows the head and neck.")
+        raise ImageError(f"No parotid gland was found in the scan: {why_not_found(hounsfield, grid, image)}.")
     return Location(right.centroid if right else None, left.centroid if left else None)
 
 

@@ -50,7 +50,9 @@ class Series:
     @property
     def slices(self) -> int:
         """Slices, an object that lies in two files counted once."""
-        return sum({header.instance or str(header.path) + "\\0": len(header.frames) for header in self.headers}.values())
+        return sum(
+            {header.instance or str(header.path) + "\\0": len(header.frames) for header in self.headers}.values()
+        )
 
     @property
     def order(self) -> tuple[bool, int, str]:
@@ -130,7 +132,7 @@ def slices_of(headers: Sequence[Header]) -> Series:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What most images of a series have: class, normal (None if most lie nowhere), size, whether made by the scanner."""
+    """What most images of a series have; the normal of their planes is None if they lie nowhere."""
 
     is_capture: bool
     is_secondary: bool

@@ -242,11 +242,11 @@ def _geometry(read: _Reader, frame: int) -> SliceGeometry | None:
     )
     if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
         return None
-    row, column = np.reshape(orientation, (2, 3))
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
-    if not all(0.9 < length < 1.1 for length in lengths):  # they are cosines
+    cosines = np.array(orientation, np.float64).reshape(2, 3)
+    lengths = np.linalg.norm(cosines, axis=1)
+    if not ((lengths > 0.9) & (lengths < 1.1)).all():
         return None
-    row, column = row / lengths[0], column / lengths[1]
+    row, column = cosines / lengths[:, np.newaxis]
     axes = np.column_stack([row, column, np.cross(row, column)])
     # DICOM has the distance between rows first.
     return SliceGeometry(np.array(position), (spacing[1], spacing[0]), axes)

@@ -136,8 +136,8 @@ def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[P
         if one.series:
             listed.setdefault(one.series, []).append(one.path)
         else:
-            for uid in folders:
-                if one.path.parent in folders[uid]:
+            for uid, places in folders.items():
+                if one.path.parent in places:
                     listed[uid].append(one.path)
     return {uid: sorted(paths) for uid, paths in listed.items()}
 

@@ -113,6 +113,16 @@ def _may_be_dicom(start: bytes) -> bool:
 
 
 @dataclass(frozen=True)
+class _Element:
+    """Tag, value representation (empty if there is none) and length of an element, and where its value begins."""
+
+    tag: int
+    kind: bytes
+    length: int
+    value: int
+
+
+@dataclass(frozen=True)
 class _Container:
     """A sequence or an item that is open: its tag (an item has that of its sequence), its end, and how it is written.
 
@@ -155,13 +165,10 @@ class _Walker:
 
     def _start(self) -> int:
         """First byte of the data set; the file meta information, which is explicit little endian, is read."""
-        if self._data[128:132] == b"DICM":
-            position = 132
-        else:
-            position = 0
+        position = 132 if self._data[128:132] == b"DICM" else 0
         while self._data[position : position + 2] == b"\x02\x00":
             try:
-                tag, kind, length, position = self._explicit(position)
+                tag, _, length, position = self._explicit(position)
             except struct.error as error:
                 raise DamagedDicomError(self._found) from error
             if length == _UNDEFINED or position + length > len(self._data):
@@ -237,7 +244,9 @@ class _Walker:
             length, kind, value = self._long(position + 4), b"", position + 8
         else:
             tag, kind, length, value = self._explicit(position)
-        return self._element(tag, kind, length, value, container, implicit)
+        return self._element(
+            _Element(tag, kind, length, value), container, container.is_implicit if container else implicit
+        )
 
     def _item(self, tag: int, position: int, sequence: _Container) -> int:
         length = self._long(position + 4)
@@ -264,20 +273,18 @@ class _Walker:
     def _limit(self) -> int:
         return next((one.end for one in reversed(self._stack) if one.end is not None), len(self._data))
 
-    def _element(
-        self, tag: int, kind: bytes, length: int, value: int, container: _Container | None, implicit: bool
-    ) -> int:
+    def _element(self, found: _Element, container: _Container | None, implicit: bool) -> int:
+        tag, length, value = found.tag, found.length, found.value
         if tag == PIXELS and container is None:
             return self._pixels(length, value)
-        within_implicit = container.is_implicit if container else implicit
-        if kind == b"SQ" or length == _UNDEFINED:
+        if found.kind == b"SQ" or length == _UNDEFINED:
             # Of unknown representation and undefined length: a sequence in the implicit one (PS3.5, 6.2.2, note 2).
-            self._open(tag, value, length, is_item=False, implicit=within_implicit or kind == b"UN")
+            self._open(tag, value, length, is_item=False, implicit=implicit or found.kind == b"UN")
             self._note(tag, container)
             return value
         if value + length > self._limit():
             raise ValueError("a value reaches beyond what holds it")
-        if kind in (b"", b"UN") and length >= 8 and self._tag(value) == _ITEM:
+        if found.kind in (b"", b"UN") and length >= 8 and self._tag(value) == _ITEM:
             self._open(tag, value, length, is_item=False, implicit=True, is_guess=True)
             self._note(tag, container)
             return value
@@ -286,7 +293,9 @@ class _Walker:
         return value + length
 
     def _note(self, tag: int, container: _Container | None) -> None:
-        if container is None and (tag in _INTRICATE or 0x50 <= tag >> 24 <= 0x60 and tag >> 16 not in (0x5200, 0x5400)):
+        if container is None and (
+            tag in _INTRICATE or (0x50 <= tag >> 24 <= 0x60 and tag >> 16 not in (0x5200, 0x5400))
+        ):
             self._found.is_sound = False
 
     def _pick(self, tag: int, value: int, length: int, container: _Container | None) -> None:

@@ -107,10 +107,14 @@ def _is_plain_nifti(start: bytes) -> bool:
 
 
 def _is_plain_nrrd(path: Path, start: bytes) -> bool:
+<<<<<<< HEAD
     blank = re.search(rb"\r?\n\r?\n", start)
     if blank is None:
         return False
     header = start[: blank.start()].replace(b"\r\n", b"\n")
+=======
+    header = re.sub(rb"\r\n", b"\n", start).partition(b"\n\n")[0]
+>>>>>>> 85c56a2e1cf15a2568f22bf32da34003cecc6620
     fields: dict[str, str] = {}
     for line in header.decode("latin-1").split("\n")[1:]:
         if line.startswith("#") or ":=" in line:
@@ -121,7 +125,9 @@ def _is_plain_nrrd(path: Path, start: bytes) -> bool:
             return False
         fields[name.lower()] = value.strip()
     if "space" in fields and "space directions" not in fields:
-        raise ImageError(f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}.")
+        raise ImageError(
+            f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}."
+        )
     try:
         sizes = [int(size) for size in fields["sizes"].split()]
         voxel = _NRRD_TYPES[fields["type"].lower()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import SimpleITK as sitk
 
@@ -13,7 +14,7 @@ from .nifti_checks import check_nifti_forms, check_nifti_header, check_nifti_vox
 
 #: The axes of an NRRD file after ITK has turned them.
 _SPACE, _LPS = "NRRD_space", "left-posterior-superior"
-Reader = sitk.ImageFileReader | GuardedReader
+Reader: TypeAlias = "sitk.ImageFileReader | GuardedReader"
 
 
 def opened(path: Path, *, pictures: bool = False) -> Reader:

@@ -126,9 +126,7 @@ def _check_repeats(positions: npt.NDArray[np.float64], distances: npt.NDArray[np
     )
 
 
-def _check_change(
-    positions: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], tolerance: float
-) -> None:
+def _check_change(positions: npt.NDArray[np.float64], distances: npt.NDArray[np.float64], tolerance: float) -> None:
     """Refuse a stack whose slices lie at one distance up to a place, and at another one from there on.
 
     A gap is one distance between others; several equal ones in a row, at the end or between two changes, are no gap.

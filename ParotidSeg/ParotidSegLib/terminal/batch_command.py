@@ -84,7 +84,9 @@ def _run(arguments: argparse.Namespace) -> int:
         scans = _find(arguments, bundle.segmenter.preprocessing.inputs[0].modality)
         show.progress("load", 0.0, "Loading the model")
         model = open_model(bundle, engine=arguments.engine)
-        failed = run_batch(scans, arguments.output, model, Options.of(arguments), show, again=arguments.again, names=arguments.names)
+        failed = run_batch(
+            scans, arguments.output, model, Options.of(arguments), show, again=arguments.again, names=arguments.names
+        )
     except ParotidSegError as error:
         show.failure(str(error))
         return 1

@@ -79,8 +79,7 @@ def add_shared_options(command: argparse.ArgumentParser) -> None:
         "--names",
         default="number",
         choices=("number", "input"),
-        help="how the folders of several results are called: by numbers, or after the inputs, which may be called after "
-        "patients",
+        help="how the folders of several results are called: by numbers, or after the inputs, which may name patients",
     )
     command.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: a little faster")
     command.add_argument("--no-preview", action="store_true", help="draw no picture")

@@ -22,8 +22,8 @@ NUMBERS, NAMES_OF_INPUTS = "number", "input"
 NAMES = (NUMBERS, NAMES_OF_INPUTS)
 #: What to bear in mind where folders are named after the inputs.
 WORD_ON_NAMES = (
-    "The folders of results are named after the inputs: if those are called after patients, so are the folders, and the "
-    "table names them too."
+    "The folders of results are named after the inputs: if those are called after patients, so are the folders and the "
+    "rows of the table."
 )
 
 
@@ -57,8 +57,8 @@ class Manifest:
                 ) from error
             if before != names and self._known:
                 raise OutputError(
-                    f"The folders of {output} are named by {before!r} from an earlier run: go on with --names {before}, "
-                    "or choose another output."
+                    f"The folders of {output} are named by {before!r} from an earlier run: go on with --names "
+                    f"{before}, or choose another output."
                 )
 
     def number(self, scan: Scan) -> str:

@@ -123,3 +123,16 @@ def test_rounded_direction_cosines_pass() -> None:
 @pytest.mark.parametrize("case", ["pt_1", "pt_25", "pt_64", "pt_180", "pt_231"])
 def test_real_planning_scans_pass(data_root: Path, case: str) -> None:
     check_ct(sitk.ReadImage(str(data_root / "openkbp" / "images" / f"{case}.nii.gz")))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("offset", [1000, 1024])
+def test_a_real_scan_with_1000_added_is_named_though_padding_and_noise_look_like_air(data_root, offset):
+    """Seed 5."""
+    rng = np.random.default_rng(5)
+    for patient in ("pt_1", "pt_203", "pt_150"):
+        image = sitk.ReadImage(str(data_root / "openkbp" / "images" / f"{patient}.nii.gz"))
+        array = sitk.GetArrayFromImage(image).astype(np.int32) + offset
+        array += np.rint(rng.normal(0.0, 15.0, array.shape)).astype(np.int32)
+        array[:, :3] = -2000
+        assert "subtract 1024" in refusal(ImageError, check_ct, like(image, array.astype(np.int16)))

@@ -322,3 +322,27 @@ def test_a_clinical_series_is_read_as_simpleitk_reads_its_sorted_files(data_root
     reference = sitk.ReadImage(files)
     assert image.GetOrigin() == pytest.approx(reference.GetOrigin())
     assert np.array_equal(sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(reference))
+
+
+def test_a_slice_distance_that_changes_is_said_to_change(folder: Path) -> None:
+    write_dicom_series(folder, made_head(), shift=lambda index: (0, 0, 6.0 * max(0, index - 12)))
+    assert "distance between slices changes, at 102.0 mm from 6.00 to 12.00 mm" in refused(folder)
+
+
+def test_a_gap_that_is_no_multiple_of_the_distance_is_said_to_be_one(folder: Path) -> None:
+    write_dicom_series(folder, made_head(), shift=lambda index: (0, 0, 8.7 * (index > 9)))
+    assert "a gap of 14.70 mm between the positions 84.0 and 98.7 mm" in refused(folder)
+
+
+def test_two_phases_as_single_slices_are_refused_by_name(folder: Path) -> None:
+    write_dicom_series(folder / "a", made_head())
+    for number, path in enumerate(write_dicom_series(folder / "b", made_head(seed=2))):
+        set_instance(path, f"2.25.77.{number}")
+    assert "2 slices at each of its 20 positions, as of 2 phases" in refused(folder)
+
+
+@pytest.mark.data
+def test_the_cases_of_copies_and_of_a_changing_distance_come_out_right(data_root: Path) -> None:
+    cases = data_root / "cases"
+    assert read_image(cases / "11_same_object_twice" / "ct").GetSize() == (68, 66, 58)
+    assert "changes, at -19.0 mm from 4.00 to 7.00 mm" in refused(cases / "12_slice_distance_changes" / "ct")

@@ -243,8 +243,13 @@ def test_several_inputs_get_numbered_folders_and_a_failure_does_not_stop_the_res
     out = tmp_path / "out"
     code = main(["segment", str(damaged["empty"]), str(sample_ct), "--output", str(out), "--no-preview"])
     assert code == 1
-    assert files_below(out) == ["002", "002/parotids.seg.nrrd", "002/report.json"]
+    assert files_below(out) == ["002", "002/parotids.seg.nrrd", "002/report.json", "scans.json"]
     assert "parotidseg: " in capsys.readouterr().err
+    named = json.loads((out / "scans.json").read_text(encoding="utf-8"))["scans"]
+    assert {number: entry["scan"] for number, entry in named.items()} == {
+        "001": str(damaged["empty"]),
+        "002": str(sample_ct),
+    }
 
 
 def test_options_for_one_scan_are_refused_with_several(tmp_path, sample_ct, capsys):
