@@ -107,14 +107,10 @@ def _is_plain_nifti(start: bytes) -> bool:
 
 
 def _is_plain_nrrd(path: Path, start: bytes) -> bool:
-<<<<<<< HEAD
     blank = re.search(rb"\r?\n\r?\n", start)
     if blank is None:
         return False
     header = start[: blank.start()].replace(b"\r\n", b"\n")
-=======
-    header = re.sub(rb"\r\n", b"\n", start).partition(b"\n\n")[0]
->>>>>>> 85c56a2e1cf15a2568f22bf32da34003cecc6620
     fields: dict[str, str] = {}
     for line in header.decode("latin-1").split("\n")[1:]:
         if line.startswith("#") or ":=" in line:

@@ -166,7 +166,8 @@ def _content(path: Path) -> Iterator[BinaryIO]:
 
 def too_long(path: Path) -> str:
     """What to say of a file with more bytes than its header states: put in on the way, they move all behind them."""
-    return f"{path.name!r} is longer than its header states, so that its voxels may have moved: copy or export it again."
+    what = f"{path.name!r} is longer than its header states, so that its voxels may have moved"
+    return f"{what}: copy or export it again."
 
 
 def _damaged(path: Path) -> str:

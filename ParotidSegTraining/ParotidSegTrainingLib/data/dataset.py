@@ -6,7 +6,6 @@ images/CASE_pet.nii.gz for instance. Labels are those of the parotid glands, or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
