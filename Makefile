@@ -14,7 +14,7 @@ export CT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help segment test lint dicom references bench screenshots cmake-lists clean
+.PHONY: help segment test lint dicom references bench fuzz kill screenshots cmake-lists clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,21 @@ references: $(VENV)/.references  ## losses, networks and metrics against torch, 
 
 bench: $(VENV)/.test  ## time a segmentation
 	$(BIN)/python Testing/Benchmarks/segment_speed.py
+
+# Files of each format; seconds of each format for the fuzzer that coverage guides, which has wheels for some systems alone.
+FILES   ?= 10000
+SECONDS ?= 60
+
+fuzz: $(VENV)/.test  ## feed changed files to all that is read: FILES=10000 of each format, then SECONDS=60 guided by coverage
+	$(BIN)/python Testing/Fuzzing/fuzz.py --count $(FILES)
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'; then \
+	  for format in $$($(BIN)/python Testing/Fuzzing/guided.py --list); do \
+	    $(BIN)/python Testing/Fuzzing/guided.py $$format --seconds $(SECONDS) || exit 1; \
+	  done; \
+	else echo "atheris does not install here: fuzzing was not guided by coverage."; fi
+
+kill: $(VENV)/.test  ## kill every command 100 times at random moments and see what stays
+	$(BIN)/python Testing/Reliability/kill.py
 
 screenshots: $(VENV)/.test  ## grab the panel of the Slicer module in its states
 	$(BIN)/python Testing/Slicer/make_screenshots.py

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 class ParotidSegError(Exception):
-    """Base of everything that this library raises on purpose; its text is fit for a clinician's eyes."""
+    """Base of everything that this library raises on purpose; its text is fit for a clinician's eyes.
+
+    What it quotes of a file or a path may hold anything: ends of lines and other invisible characters are spelt out.
+    """
+
+    def __init__(self, text: object = "") -> None:
+        spelt = (c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+        super().__init__("".join(spelt))
 
 
 class ImageError(ParotidSegError):

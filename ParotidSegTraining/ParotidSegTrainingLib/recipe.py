@@ -17,6 +17,7 @@ from typing import Any
 
 from ParotidSegLib.errors import RecipeError
 from ParotidSegLib.files.fields import from_data
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.model.preprocessing import Preprocessing
 from ParotidSegLib.structures import PAROTIDS, Structure, check_structures, mirrored_labels
 
@@ -287,7 +288,7 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"The recipe '{name_or_path}' cannot be read as text: give a JSON file.") from error
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise RecipeError(f"The recipe '{name_or_path}' is not valid JSON: {error}.") from error
     if not isinstance(data, dict):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
+from .debris import clear, own_name
 from .file_names import check_name
 
 
@@ -29,11 +29,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     check_name(path, OutputError)
-    temporary = path.with_name(_temporary_name(path))
+    # Hidden, and short enough for a target of the longest possible name.
+    before, after = f".{path.name[:20]}.", f".tmp{''.join(path.suffixes[-2:])[-20:]}"
+    temporary = path.with_name(own_name(before, after))
     try:
         _make_folder(path.parent)
         if path.is_dir():
             raise OutputError(f"{path} cannot be written because it is a folder: give the name of a file.")
+        clear(path.parent, before, after)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -41,12 +44,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # nothing was written, or its folder does not exist
             temporary.unlink()
-
-
-def _temporary_name(path: Path) -> str:
-    """Hidden, recognisable, different in every call, and short enough for a target of the longest possible name."""
-    suffix = "".join(path.suffixes[-2:])[-20:]
-    return f".{path.name[:20]}.{os.getpid()}-{secrets.token_hex(4)}.tmp{suffix}"
 
 
 def _make_folder(folder: Path) -> None:

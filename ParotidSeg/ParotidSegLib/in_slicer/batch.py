@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ImageError, ParotidSegError
+from ..files.debris import temporary_folder
 from ..model.bundle import load_bundle
 from ..reading.dicom_series import list_series
 from ..terminal import cli
@@ -44,8 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     if not words or _LIST_OPTIONS in words:
         _list_options()
         return 0 if words else 2
-    with tempfile.TemporaryDirectory(prefix="parotidseg-") as folder:
-        listing = Path(folder) / "series.json"
+    with temporary_folder(Path(tempfile.gettempdir()), "parotidseg-") as folder:
+        listing = folder / "series.json"
         from_database = _DATABASE in words
         if from_database:
             words = [word for word in words if word != _DATABASE] + [LISTING, str(listing)]
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"parotidseg: {error}", flush=True)
             return 1
         packages = [parsed.engine, *([DICOM.name] if parsed.dicom else [])]
-        return _run(["batch", *words], packages, Path(folder))
+        return _run(["batch", *words], packages, folder)
 
 
 def _list_options() -> None:

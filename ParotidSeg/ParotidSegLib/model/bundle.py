@@ -13,7 +13,6 @@ file, sizes and hashes are checked before a byte of weights is interpreted.
 from __future__ import annotations
 
 import hashlib
-import json
 import lzma
 import os
 import re
@@ -26,6 +25,7 @@ from typing import Any
 
 from ..errors import BundleError
 from ..files.fields import from_data
+from ..files.json_text import parse_json
 from ..structures import PAROTID_GLAND, PAROTIDS, Structure, check_structures, mirrored_labels
 from .preprocessing import Preprocessing
 
@@ -134,7 +134,7 @@ def load_bundle(name_or_path: str | Path = "parotid-ct") -> Bundle:
         )
     text = _read(path, "bundle.json", 2**20)
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"The bundle.json of {path.name} is not valid JSON.") from error
     bundle = _parse(path, data, hashlib.sha256(text).hexdigest())

@@ -6,7 +6,6 @@ options; it is not segmented again unless it has changed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ParotidSegError
+from ..files.json_text import parse_json
 from ..segmentation import Model
 from .batch_scans import Scan
 from .batch_table import DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report, write_table
@@ -88,7 +88,7 @@ def _former(scan: Scan, folder: Path, model: Model, options: Options) -> Mapping
         awaited = planned.paths if find_spec("matplotlib") else planned.needed
         if planned.report is None or not all(path.is_file() for path in awaited):
             return None
-        report = json.loads(planned.report.read_text(encoding="utf-8"))
+        report = parse_json(planned.report.read_text(encoding="utf-8"))
         provenance = report["provenance"]
         same_bundle = provenance["bundle"]["sha256"] == model.bundle.sha256
         wanted = options.mirror and model.bundle.segmenter.mirror

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..errors import ImageError
 from ..files.file_names import check_name
+from ..files.json_text import parse_json
 from ..files.walking import files_below
 from ..reading.dicom_series import list_series
 from ..writing.export import SLICER_SUFFIX
@@ -107,7 +107,7 @@ def listed_scans(listing: Path) -> list[Scan]:
         ImageError: the file is missing or something else, names no scan or one twice, or names a file that is missing.
     """
     try:
-        content = json.loads(listing.read_text(encoding="utf-8"), object_pairs_hook=_named_once)
+        content = parse_json(listing.read_text(encoding="utf-8"), object_pairs_hook=_named_once)
         sources = {str(name): source for name, source in content.items()}
         scans = []
         for name, source in sources.items():

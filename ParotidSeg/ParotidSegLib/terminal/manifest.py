@@ -7,12 +7,12 @@ instead can have them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files.json_text import parse_json
 from ..writing.export import write_json
 from .batch_scans import Scan
 
@@ -46,7 +46,7 @@ class Manifest:
         self._last = 0
         if self._path.is_file():
             try:
-                content = json.loads(self._path.read_text(encoding="utf-8"))
+                content = parse_json(self._path.read_text(encoding="utf-8"))
                 before = content.get("names", NUMBERS)
                 self._known = dict(content["scans"])
                 self._folders = {entry["scan"]: folder for folder, entry in self._known.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import OutputError
+from ..files.debris import temporary_folder
 from ..files.file_names import check_name, means_folder
 from ..reading.images import write_image
 from ..segmentation import Segmentation
@@ -230,8 +230,7 @@ def _staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
             hidden: dict[Path, Path] = {}
             for parent in dict.fromkeys(path.absolute().parent for path in paths):
                 parent.mkdir(parents=True, exist_ok=True)
-                temporary = tempfile.TemporaryDirectory(dir=parent, prefix=".parotidseg-")
-                hidden[parent] = Path(folders.enter_context(temporary))
+                hidden[parent] = folders.enter_context(temporary_folder(parent, ".parotidseg-"))
             staged = {path: hidden[path.absolute().parent] / path.name for path in paths}
             yield staged
             _move_together(staged)

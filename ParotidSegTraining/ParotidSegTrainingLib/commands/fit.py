@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import RecipeError
+from ParotidSegLib.files.json_text import parse_json
 
 from .. import recipe as recipes
 from ..data.dataset import DatasetFolder
@@ -59,7 +60,7 @@ def overrides_of(assignments: Sequence[str]) -> dict[str, Any]:
         if not separator:
             raise RecipeError(f"--set takes FIELD=VALUE, not '{assignment}'.")
         try:
-            values[name] = json.loads(text)
+            values[name] = parse_json(text)
         except json.JSONDecodeError:
             values[name] = text
     return values

@@ -103,10 +103,12 @@ def inputs_of(texts: list[str] | None) -> tuple[Input, ...] | None:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    from ParotidSegLib.reading.contours.region_names import RegionPatterns
+
     from .. import recipe as recipes
+    from ..data.json_files import read_json
     from ..preparing.label_mapping import LabelMapping, SourceLabels
     from ..preparing.preparation import prepare
-    from ..preparing.region_names import RegionPatterns
     from ..preparing.sources import Options, Source
 
     recipe = recipes.load(arguments.recipe) if arguments.recipe else None
@@ -115,7 +117,11 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if recipe and recipe.structures != structures:
         raise DataError("The mapping and the recipe have different structures: make them the same, or leave one out.")
     keys = [structure.key for structure in structures]
-    own = RegionPatterns.read(arguments.patterns, keys) if arguments.patterns else None
+    own = None
+    if arguments.patterns:
+        own = RegionPatterns.from_data(
+            read_json(arguments.patterns), keys, f"The file of patterns {arguments.patterns}"
+        )
     sources = []
     for text in arguments.sources:
         name, path = named(text)

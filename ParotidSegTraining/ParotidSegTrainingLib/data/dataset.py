@@ -9,7 +9,6 @@ images/CASE_pet.nii.gz for instance. Labels are those of the parotid glands, or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds
 from ParotidSegLib.geometry.sampling import smooth_for
 from ParotidSegLib.model.preprocessing import Input, Preprocessing
@@ -66,7 +66,7 @@ class DatasetFolder:
         """
         root = Path(root)
         try:
-            raw = json.loads((root / "splits.json").read_text(encoding="utf-8"))
+            raw = parse_json((root / "splits.json").read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise DataError(f"{root} has no splits.json; a data set has images/, masks/ and splits.json.") from error
         except (OSError, ValueError) as error:

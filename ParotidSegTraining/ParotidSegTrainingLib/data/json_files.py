@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.files.json_text import parse_json
 
 
 def read_json(path: Path) -> Any:
@@ -16,7 +17,7 @@ def read_json(path: Path) -> Any:
         DataError: it is not there, cannot be read, or is no JSON; the message says in which line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: check the path.") from error
     except json.JSONDecodeError as error:

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.geometry.surfaces import joint_bounding_box
 from ParotidSegLib.measuring.metrics import GRID_TOLERANCE
+from ParotidSegLib.reading.contours.region_names import RegionPatterns
 from ParotidSegLib.reading.formats.image_files import read_plainly
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.writing.export import SUFFIXES
@@ -44,8 +45,9 @@ class MaskFolder:
 
         Label maps that lie in the folder itself are its cases, named as the file without its ending. If there is none,
         every sub-folder is a case, with a mask for each structure. Its file has the structure's key for a name
-        ("Parotid_R.nii.gz"), or one with the words of the key and its side (R, Rt, Right, L, Lt or Left:
-        "Parotid-Rt.nrrd", "parotid_gland_left.nii.gz"). Names that begin with a dot are passed over.
+        ("Parotid_R.nii.gz"), or one that `RegionPatterns` knows as the gland's ("Parotid-Rt.nrrd"), for other
+        structures one with the words of the key and its side (R, Rt, Right, L, Lt or Left). Names that begin with a dot
+        are passed over.
 
         Raises:
             DataError: there is no such folder or no case in it, a case has two label maps, or not one mask a
@@ -146,10 +148,11 @@ def _is_mask(paths: Sequence[Path], root: Path) -> bool:
 def _masks_of(folder: Path, structures: Sequence[Structure]) -> tuple[Path, ...]:
     """The masks in the folder of a case, in label order."""
     paths = sorted(path for path in folder.iterdir() if _suffix(path) and not path.name.startswith("."))
+    usual = RegionPatterns.default([structure.key for structure in structures])
     found = []
     for structure in structures:
         named = [path for path in paths if path.name.removesuffix(_suffix(path)).lower() == structure.key.lower()]
-        of_structure = named or [path for path in paths if _shows(path, structure)]
+        of_structure = named or [path for path in paths if _shows(path, structure, usual)]
         if len(of_structure) != 1:
             count = "no mask" if not of_structure else f"{len(of_structure)} masks"
             raise DataError(
@@ -160,9 +163,12 @@ def _masks_of(folder: Path, structures: Sequence[Structure]) -> tuple[Path, ...]
     return tuple(found)
 
 
-def _shows(path: Path, structure: Structure) -> bool:
-    """Whether a file's name has the structure's side, and words that begin with those of its key."""
-    words = {word.lower() for word in _WORD.findall(path.name.removesuffix(_suffix(path)))}
+def _shows(path: Path, structure: Structure, usual: RegionPatterns) -> bool:
+    """Whether a file's name is that of a parotid gland; of others, has the side and words that begin as the key's."""
+    stem = path.name.removesuffix(_suffix(path))
+    if structure.key in usual.usual:
+        return structure.key in usual.match([stem])
+    words = {word.lower() for word in _WORD.findall(stem)}
     sides = {side for side, names in _SIDES.items() if words & names}
     wanted = {word.lower() for word in _WORD.findall(structure.key)} - {"r", "l"}
     begun = all(any(word.startswith(part) for word in words) for part in wanted)

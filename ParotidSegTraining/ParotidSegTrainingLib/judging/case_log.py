@@ -18,6 +18,7 @@ from typing import Any
 
 from ParotidSegLib.errors import OutputError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.measuring.metrics import StructureScores
 
 from .results import CaseScores
@@ -92,7 +93,7 @@ def _complete_lines(path: Path) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     with suppress(OSError, ValueError):
         for text in path.read_text(encoding="utf-8").splitlines():
-            lines.append(json.loads(text))
+            lines.append(parse_json(text))
     return lines
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.writing.views import rgb
 
 from ..plots import COLOUR_A, COLOUR_B, INK, QUIET, new_plot, save_plot
@@ -51,7 +51,7 @@ def read_history(run: Path) -> list[dict[str, float]]:
 def describe_run(run: Path) -> dict[str, str]:
     """What a reader wants to know of a run: network, loss, epochs, patches an epoch; empty if it has no recipe."""
     try:
-        recipe: dict[str, Any] = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+        recipe: dict[str, Any] = parse_json((run / "recipe.json").read_text(encoding="utf-8"))
         optimisation, loss = recipe["optimisation"], recipe["loss"]
         patches = optimisation["steps_per_epoch"] * optimisation["batch_size"] * optimisation.get("accumulate", 1)
         return {

@@ -7,7 +7,6 @@ they came about), summary.md and bland_altman.png.
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.files.fields import from_data
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, StructureScores, Summary, summarise
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.writing.export import write_json
@@ -294,7 +294,7 @@ def read_results(folder: Path) -> Results:
         DataError: cases.csv or summary.json is missing, damaged, or does not belong to the other.
     """
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary = parse_json((folder / "summary.json").read_text(encoding="utf-8"))
         with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
         structures = tuple(from_data(Structure, data) for data in summary["structures"])

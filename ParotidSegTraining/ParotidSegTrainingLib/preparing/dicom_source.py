@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.walking import files_below
+from ParotidSegLib.reading.contours.drawing import draw
+from ParotidSegLib.reading.contours.structure_sets import lenient, read_structure_set
 from ParotidSegLib.reading.images import read_series
 
-from .label_files import from_named_masks, missing_error
+from .label_files import Labels, from_named_masks, regions_of
 from .label_mapping import SourceLabels
-from .rtstruct import draw, lenient, read_structure_set
 
 #: A series with fewer images is a localizer.
 FEWEST_IMAGES = 4
@@ -87,8 +88,8 @@ class DicomCase:
 
     def read(
         self, labels: SourceLabels, *, allow_missing: bool = False, newest: bool = False
-    ) -> tuple[sitk.Image, sitk.Image, list[str]]:
-        """The scan (int16, HU), its label map (uint8) and remarks.
+    ) -> tuple[sitk.Image, Labels]:
+        """The scan (int16, HU), and its labels.
 
         Args:
             labels: what the names of regions become.
@@ -102,23 +103,19 @@ class DicomCase:
         """
         regions = read_structure_set(self._structure_set(newest=newest).path)
         image = read_series(self.scan.files)
-        found = labels.of_names(regions.names)
-        missing = labels.missing(found)
-        if missing and not allow_missing:
-            raise missing_error(missing, regions.names)
+        found = regions_of(regions.names, labels, allow_missing=allow_missing)
         masks, remarks = {}, []
         for name in (name for names in found.values() for name in names):
             try:
-                drawn = draw(regions.contours_of(name), image)
+                contours = regions.contours_of(name)
+                drawn = draw(contours.closed, image)
             except DataError as error:
                 raise DataError(f"The region '{name}' cannot be used: {error}") from error
             masks[name] = drawn.mask
-            if drawn.filled:
-                remarks.append(f"{drawn.filled} slice(s) of '{name}' without a contour were interpolated.")
-            if drawn.outside:
-                remarks.append(f"{drawn.outside} contour(s) of '{name}' lie above or below the scan.")
-        label_map, more = from_named_masks(masks, image, labels, allow_missing=allow_missing)
-        return image, label_map, remarks + more
+            remarks += [*contours.remarks(name), *drawn.remarks(name)]
+        others = [name for name in regions.names if name not in masks]
+        drawn_labels = from_named_masks(masks, image, labels, allow_missing=allow_missing, others=others)
+        return image, replace(drawn_labels, remarks=(*remarks, *drawn_labels.remarks))
 
     def _structure_set(self, *, newest: bool) -> StructureFile:
         if len(self.structure_sets) == 1:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.glands.anatomy import LARGEST_WIDTH_MM, width_mm
+from ParotidSegLib.reading.contours.mask_values import inside
+from ParotidSegLib.reading.contours.region_names import listed
 from ParotidSegLib.reading.formats.image_files import read_plainly
+from ParotidSegLib.structures import PAROTID_GLAND
 from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 
 from ..data.grids import grid_difference
 from .label_mapping import SourceLabels, joined
-from .region_names import listed
 
 #: Endings of files of labels; a .png or .dcm is one slice.
 LABEL_SUFFIXES = (*SUFFIXES, ".png", ".dcm")
@@ -30,9 +34,24 @@ def stem(path: Path, suffixes: Sequence[str]) -> str:
     return path.name[: len(path.name) - len(ending(path, suffixes))]
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a case.
+
+    Attributes:
+        image: uint8 label map on the grid of the scan.
+        remarks: each a sentence.
+        regions: by structure key, what its regions are called in the source; empty where labels have no names.
+    """
+
+    image: sitk.Image
+    remarks: tuple[str, ...] = ()
+    regions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 def read_labels(
     paths: Sequence[Path], image: sitk.Image, labels: SourceLabels, *, allow_missing: bool = False
-) -> tuple[sitk.Image, list[str]]:
+) -> Labels:
     """The label map of a case.
 
     Args:
@@ -40,51 +59,130 @@ def read_labels(
             structure (the names of the files count).
         image: the scan; the labels have to lie on its grid.
         labels: what the values and names become.
-        allow_missing: take a case that lacks named structures.
-
-    Returns:
-        uint8 on the grid of the image, and remarks, each a sentence.
+        allow_missing: take a case that lacks a named structure, or one of a pair.
 
     Raises:
-        DataError: a file is damaged, lies on another grid or holds unknown labels, a structure is missing or its side
-            is not clear, or structures overlap.
+        DataError: a file is damaged, lies on another grid or holds unknown labels, a structure is missing, its side is
+            not clear or it lies on both sides, or structures overlap.
     """
     read = {stem(path, LABEL_SUFFIXES): _read(path, image) for path in paths}
     if len(read) < len(paths):
         raise DataError("Two of its mask files have one name: keep one.")
     arrays = {name: sitk.GetArrayViewFromImage(one) for name, one in read.items()}
-    if len(paths) == 1:
-        (array,), (one,) = arrays.values(), read.values()
-        segments = _segments(one) if ending(paths[0], LABEL_SUFFIXES) == SLICER_SUFFIX else {}
-        if not segments:
-            return like(image, labels.of_values(array)), []
-        masks = {name: array == value for name, value in segments.items()}
-    else:
-        masks = {name: array != 0 for name, array in arrays.items()}
-    return from_named_masks(masks, image, labels, allow_missing=allow_missing)
+    if len(paths) > 1:
+        return from_named_masks(arrays, image, labels, allow_missing=allow_missing)
+    ((name, array),), (one,) = arrays.items(), read.values()
+    segments = _segments(one) if ending(paths[0], LABEL_SUFFIXES) == SLICER_SUFFIX else {}
+    if segments:
+        masks = {segment: array == value for segment, value in segments.items()}
+        return from_named_masks(masks, image, labels, allow_missing=allow_missing)
+    if labels.is_of_one(name) and len(np.unique(array)) == 2:
+        # A mask whose name says the side is no label map of the right gland because it holds the value 1.
+        return from_named_masks(arrays, image, labels, allow_missing=allow_missing)
+    if len(labels.structures) == 1 and labels.values is None:
+        mask, remarks = inside(array, labels.structures[0].key)
+        return _finished(
+            mask * np.uint8(labels.structures[0].label), image, labels, allow_missing=allow_missing, remarks=remarks
+        )
+    return _finished(labels.of_values(array), image, labels, allow_missing=allow_missing)
 
 
 def from_named_masks(
-    masks: dict[str, np.ndarray], image: sitk.Image, labels: SourceLabels, *, allow_missing: bool
-) -> tuple[sitk.Image, list[str]]:
-    """The label map of masks (bool, z, y, x) that have names; the rest is as for `read_labels`."""
-    found = labels.of_names(list(masks))
+    masks: Mapping[str, np.ndarray],
+    image: sitk.Image,
+    labels: SourceLabels,
+    *,
+    allow_missing: bool,
+    others: Sequence[str] = (),
+) -> Labels:
+    """The label map of masks (z, y, x) that have names; the rest is as for `read_labels`.
+
+    Args:
+        masks: by name; of regions that are no structure, too.
+        image, labels, allow_missing: as for `read_labels`.
+        others: names of further regions, of which there are no masks because they are no structure.
+    """
+    known = [*masks, *others]
+    found = regions_of(known, labels, allow_missing=allow_missing)
+    merged: dict[str, np.ndarray] = {}
+    remarks = names_remarked(found, labels)
+    for key, names in found.items():
+        for name in names:
+            mask, more = inside(masks[name], key)
+            merged[key] = merged[key] | mask if key in merged else mask
+            remarks += more
+    array, overlapping = joined(merged, labels.structures)
+    if overlapping:
+        remarks.append(f"{overlapping} voxels lay in two structures: the lower label has them.")
+    return _finished(array, image, labels, allow_missing=allow_missing, remarks=remarks, found=found, names=known)
+
+
+def regions_of(names: Sequence[str], labels: SourceLabels, *, allow_missing: bool) -> dict[str, list[str]]:
+    """The names of the regions that make up each structure, by key.
+
+    Raises:
+        DataError: a structure has none, and none may be missing; or as `SourceLabels.of_names` says.
+    """
+    found = labels.of_names(names)
     missing = labels.missing(found)
     if missing and not allow_missing:
-        raise missing_error(missing, list(masks))
-    merged = {key: np.logical_or.reduce([masks[name] for name in names]) for key, names in found.items()}
-    array, overlapping = joined(merged, labels.structures)
-    remarks = [f"{overlapping} voxels lay in two structures: the lower label has them."] if overlapping else []
-    if missing:
-        remarks.append(f"Without {', '.join(missing)}.")
-    return like(image, array), remarks
+        raise _missing(missing, names, labels)
+    return found
 
 
-def missing_error(missing: Sequence[str], names: Sequence[str]) -> DataError:
+def names_remarked(found: Mapping[str, Sequence[str]], labels: SourceLabels) -> list[str]:
+    """A sentence on each region whose name says more than gland and side."""
+    return [
+        f"'{name}' was taken for {key}, though its name says more than that."
+        for key, names in found.items()
+        for name in names
+        if labels.says_more(key, name)
+    ]
+
+
+def _finished(
+    array: np.ndarray,
+    image: sitk.Image,
+    labels: SourceLabels,
+    *,
+    allow_missing: bool,
+    remarks: Sequence[str] = (),
+    found: Mapping[str, Sequence[str]] | None = None,
+    names: Sequence[str] = (),
+) -> Labels:
+    """A label map once more as a whole: what is in it, and on which side."""
+    there = set(np.unique(array).tolist())
+    for structure in labels.structures:
+        if structure.type == PAROTID_GLAND and structure.label in there:
+            width = width_mm(array == structure.label, image)
+            if width > LARGEST_WIDTH_MM:
+                raise DataError(
+                    f"{structure.key} lies on both sides of the head ({width:.0f} mm across): each gland needs a label "
+                    "of its own."
+                )
+    empty = [structure for structure in labels.structures if structure.label not in there]
+    # Scans without a spleen, slices without a lesion: there are such. One side alone is more often a label lost.
+    sided = [structure.key for structure in empty if structure.side]
+    if sided and not allow_missing:
+        raise DataError(f"Nothing is labelled as {', '.join(sided)}: take such cases with --allow-missing.")
+    missing = [structure.key for structure in empty]
+    more = [_without(missing, names, labels)] if missing else []
+    return Labels(like(image, array), (*remarks, *more), found or {})
+
+
+def _without(missing: Sequence[str], names: Sequence[str], labels: SourceLabels) -> str:
+    derived = labels.patterns.derived(names)
+    passed = f" Passed over: {listed(derived)}." if derived else ""
+    return f"Without {', '.join(missing)}.{passed}"
+
+
+def _missing(missing: Sequence[str], names: Sequence[str], labels: SourceLabels) -> DataError:
     """What to say of structures that no region is named like."""
+    derived = labels.patterns.derived(names)
+    why = f" ({listed(derived)} is no whole gland)" if derived else ""
     return DataError(
-        f"No region is named like {', '.join(missing)}; the regions are {listed(names)}: give --patterns or a mapping, "
-        "or take such cases with --allow-missing."
+        f"No region is named like {', '.join(missing)}; the regions are {listed(names)}{why}: give --patterns or a "
+        "mapping, or take such cases with --allow-missing."
     )
 
 

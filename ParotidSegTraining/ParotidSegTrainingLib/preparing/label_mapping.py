@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.reading.contours.mask_values import whole_numbers
+from ParotidSegLib.reading.contours.region_names import RegionPatterns, listed
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from ..data.json_files import read_json
 from ..data.structure_lists import structures_from_data
-from .region_names import RegionPatterns, listed
 
 #: Stands for all label values that are not named.
 ALL_OTHERS = "*"
@@ -69,14 +70,15 @@ class SourceLabels:
         """A label map with the labels to be had.
 
         Args:
-            array: whole numbers, any shape and kind.
+            array: any shape and kind.
 
         Returns:
             uint8, the same shape.
 
         Raises:
-            DataError: a label is neither in the mapping nor one of the structures.
+            DataError: a label is neither in the mapping nor one of the structures, or a value is no whole number.
         """
+        array = whole_numbers(array)
         targets = {structure.key: structure.label for structure in self.structures}
         table = {label: label for label in targets.values()}
         if self.values is not None:
@@ -116,6 +118,20 @@ class SourceLabels:
                 f"No region is named like {wanted}; the regions are {listed(names)}: give --patterns or a mapping."
             )
         return {s.key: found[s.key] for s in self.structures if s.key in found}
+
+    def is_of_one(self, name: str) -> bool:
+        """Whether a name is that of one structure, and says no more."""
+        if name.strip().lower() in self.names:
+            return self.names[name.strip().lower()] is not None
+        try:
+            found = self.patterns.match([name])
+        except DataError:
+            return False
+        return bool(found) and not any(self.says_more(key, name) for key in found)
+
+    def says_more(self, key: str, name: str) -> bool:
+        """Whether the name of a region has words of which no one knows what they mean; what was mapped has not."""
+        return name.strip().lower() not in self.names and self.patterns.says_more(key, name)
 
     def missing(self, found: Mapping[str, Any]) -> list[str]:
         """Keys of the structures that are not among those found."""

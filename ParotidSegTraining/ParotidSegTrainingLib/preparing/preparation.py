@@ -29,11 +29,11 @@ from ParotidSegLib.structures import Structure
 from ParotidSegLib.version import __version__
 from ParotidSegLib.writing.export import write_json
 
-from ..data.case_findings import swapped_pairs
 from ..data.dataset import SPLITS
 from ..data.json_files import read_json
 from ..data.preparation_record import RECORD
 from ..data.structure_lists import write_structures
+from .side_remarks import side_remarks
 from .sources import CaseData, Options, Source, SourceCase, find_cases
 from .splitting import SHARES, CaseFacts, check_shares, split_cases
 
@@ -179,11 +179,13 @@ class _Record:
         array = sitk.GetArrayViewFromImage(data.labels)
         voxel_ml = float(np.prod(data.labels.GetSpacing())) / 1000.0
         counts = np.bincount(array.ravel(), minlength=256)
-        remarks = [*data.remarks, *_swapped(data.labels, structures)]
+        ct = data.images[0] if self._data["inputs"][0]["modality"] == "CT" else None
+        remarks = [*data.remarks, *side_remarks(data.labels, ct, structures)]
         self.cases[name] = {
             "source": case.source,
             "patient": f"patient_{patient:03d}",
             "volumes_ml": {s.key: round(float(counts[s.label]) * voxel_ml, 3) for s in structures},
+            "regions": {key: list(names) for key, names in data.regions.items()},
             "remarks": remarks,
         }
         self._write()
@@ -193,18 +195,6 @@ class _Record:
         self._data["cases"] = dict(sorted(self.cases.items()))
         self._data["left_out"] = self.left_out
         write_json(self._data, self._path)
-
-
-def _swapped(labels: sitk.Image, structures: Sequence[Structure]) -> list[str]:
-    """A remark for each pair whose names and places contradict each other; the names are kept."""
-    shapes = sitk.LabelShapeStatisticsImageFilter()
-    shapes.ComputePerimeterOff()
-    shapes.Execute(labels)
-    centroids = {s.key: shapes.GetCentroid(s.label) for s in structures if shapes.HasLabel(s.label)}
-    return [
-        f"{right.key} lies {distance:.0f} mm to the left of {left.key}: the sides seem to be swapped."
-        for right, left, distance in swapped_pairs(centroids, structures)
-    ]
 
 
 def _files(name: str, inputs: Sequence[Input]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -59,11 +59,19 @@ class Options:
 
 @dataclass(frozen=True)
 class CaseData:
-    """A case in memory: its images in the order of the inputs, its uint8 label map, and remarks."""
+    """A case in memory.
+
+    Attributes:
+        images: in the order of the inputs.
+        labels: uint8 label map.
+        remarks: each a sentence.
+        regions: by structure key, what its regions are called in the source.
+    """
 
     images: tuple[sitk.Image, ...]
     labels: sitk.Image
     remarks: tuple[str, ...]
+    regions: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,8 @@ def find_cases(sources: Sequence[Source], options: Options) -> tuple[list[Source
 
 def _dicom_case(case: DicomCase, name: str, labels: SourceLabels, options: Options) -> SourceCase:
     def read() -> CaseData:
-        image, label_map, remarks = case.read(labels, allow_missing=options.allow_missing, newest=options.newest)
-        return CaseData((as_int16(image),), label_map, tuple(remarks))
+        image, found = case.read(labels, allow_missing=options.allow_missing, newest=options.newest)
+        return CaseData((as_int16(image),), found.image, found.remarks, found.regions)
 
     # One PatientID in two sources may be one patient: kept together, it does no harm if it is not.
     return SourceCase(
@@ -154,8 +162,8 @@ def _read_files(pair: FilePair, labels: SourceLabels, options: Options) -> CaseD
     remarks = []
     if any(ending(path, _NO_SPACING) for path in pair.images):
         remarks.append("Its .png states no spacing: 1 mm is taken.")
-    label_map, more = read_labels(pair.masks, images[0], labels, allow_missing=options.allow_missing)
-    return CaseData(tuple(images), label_map, (*remarks, *more))
+    found = read_labels(pair.masks, images[0], labels, allow_missing=options.allow_missing)
+    return CaseData(tuple(images), found.image, (*remarks, *found.remarks), found.regions)
 
 
 def _read_image(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:

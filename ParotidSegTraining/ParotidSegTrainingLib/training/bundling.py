@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,8 @@ import numpy as np
 
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.debris import temporary_folder
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.model.bundle import SCHEMA, Bundle, load_bundle, shipped_bundles
 from ParotidSegLib.model.networks import build_network
 from ParotidSegLib.structures import PAROTIDS
@@ -73,8 +74,8 @@ def make_bundle(
     _require_free(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as temporary:
-            folder = Path(temporary) / output.name
+        with temporary_folder(output.parent, ".bundle-") as temporary:
+            folder = temporary / output.name
             folder.mkdir()
             networks: dict[str, Any] = {"locator": None}
             for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
@@ -98,7 +99,7 @@ def make_bundle(
             }
             write_json(data, folder / "bundle.json")
             load_bundle(folder)
-            _put_in_place(folder, output, Path(temporary) / "old")
+            _put_in_place(folder, output, temporary / "old")
     except OSError as error:
         raise OutputError(f"The bundle {output} cannot be written: {error.strerror or error}.") from error
     return output
@@ -138,7 +139,7 @@ def record_validation(
     Raises:
         OutputError: a file cannot be written.
     """
-    data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    data = parse_json((bundle / "bundle.json").read_text(encoding="utf-8"))
     files, shown = data["files"], {name: (bundle / name, content) for name, content in (pictures or {}).items()}
     old = [name for name in files if name == CARD or name.endswith(".png")]
     if old:
@@ -267,7 +268,7 @@ def _finished_epochs(run: Path) -> int:
     if not state.is_file():
         raise DataError(f"The run {run} has no state.json; it has to finish an epoch first.")
     try:
-        return int(json.loads(state.read_text(encoding="utf-8"))["epoch"])
+        return int(parse_json(state.read_text(encoding="utf-8"))["epoch"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"The state.json of the run {run} is damaged: choose another run.") from error
 

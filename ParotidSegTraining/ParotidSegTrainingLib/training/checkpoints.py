@@ -13,6 +13,7 @@ from typing import Any
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.json_text import parse_json
 
 #: Of state.json and the weights that it names; counts the changes after which an older run cannot go on.
 SCHEMA = 2
@@ -88,7 +89,7 @@ class RunState:
         if not path.is_file():
             return cls()
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_text(encoding="utf-8"))
             if data.pop("schema", 1) != SCHEMA:
                 raise DataError(f"The run {run} was begun by another version of this program: choose an empty folder.")
             return cls(**{**data, "checkpoint": HybridCheckpoint(**data["checkpoint"])})

@@ -23,6 +23,7 @@ import numpy as np
 
 from ParotidSegLib.errors import DataError, ParotidSegError, RecipeError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.writing.export import write_json
 
 from .. import recipe as recipes
@@ -143,7 +144,7 @@ def _claim(run: Path, recipe: Recipe, folds: int, divided: Sequence[DatasetFolde
     content = {"folds": folds, "cases": [fingerprint_of_names(fold.splits["validation"]) for fold in divided]}
     if path.is_file():
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = parse_json(path.read_text(encoding="utf-8"))
             # Compared as recipes, not as text: a field that came later has its default in the older file.
             begun = recipes.from_fields(known.pop("recipe"))
         except (OSError, ValueError, KeyError, AttributeError, RecipeError) as error:
@@ -248,7 +249,7 @@ def fold_task(recipe: str, *, root: str, run: str, number: int, folds: int, opti
         worker.log_event(_topic(Path(run)), f"fold {number}: {line}")
 
     try:
-        own = recipes.from_fields(json.loads(recipe))
+        own = recipes.from_fields(parse_json(recipe))
         divided = divide(DatasetFolder.open(root, own.preprocessing.inputs), own, folds)
         with _ONE_AT_A_TIME:
             train_fold(own, divided[number - 1], Path(run), number=number, folds=folds, report=report, options=options)

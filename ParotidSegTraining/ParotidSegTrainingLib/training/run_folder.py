@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from ParotidSegLib.errors import DataError, OutputError, RecipeError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.json_text import parse_json
 
 from .. import recipe as recipes
 from ..data.dataset import DatasetFolder
@@ -123,7 +124,7 @@ class Provenance:
         if not (run / "state.json").is_file():
             return None
         try:
-            return cls(**json.loads((run / PROVENANCE).read_text(encoding="utf-8")))
+            return cls(**parse_json((run / PROVENANCE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
                 f"The {PROVENANCE} of the run {run} is missing or damaged: choose an empty folder to begin anew."

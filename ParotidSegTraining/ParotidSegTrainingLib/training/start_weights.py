@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ParotidSegLib.errors import DataError, ParotidSegError
+from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.model.networks import build_network
 
 from .. import recipe as recipes
@@ -71,7 +71,7 @@ def _network_of(weights: Path, recipe: Recipe) -> Any | None:
             other = recipes.load(str(run))
             name, config = other.network, other.network_arguments
         else:
-            segmenter = json.loads(bundle.read_text(encoding="utf-8"))["segmenter"]
+            segmenter = parse_json(bundle.read_text(encoding="utf-8"))["segmenter"]
             name, config = segmenter["network"], segmenter["config"]
         donor = build_network(name, tile=recipe.tile, config=config)
         load_weights(donor, weights)

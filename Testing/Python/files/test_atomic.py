@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sentences import refusal
 
+import ParotidSegLib
 from ParotidSegLib.errors import OutputError
 from ParotidSegLib.files.atomic import atomic_path
 
@@ -81,5 +86,48 @@ def test_two_writers_of_one_target_do_not_share_a_temporary_file(tmp_path: Path)
 def test_the_longest_possible_name_can_be_written(tmp_path: Path) -> None:
     target = tmp_path / ("頭" * 80 + "x" * 7 + ".nii.gz")
     assert len(target.name.encode()) == 254
+    write(target)
+    assert names(tmp_path) == [target.name]
+
+
+KILLED = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(ParotidSegLib.__file__).parents[1])!r})
+from ParotidSegLib.files.atomic import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    if len(sys.argv) > 2:
+        print("writing", flush=True)
+        sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_what_a_killed_process_left_is_cleared_by_the_next_one_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "report.v2.json"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False).returncode == -signal.SIGKILL
+    other = tmp_path / "other.json"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(other)], check=False).returncode == -signal.SIGKILL
+    mine = tmp_path / ".report.v2.json.mine.tmp.json"
+    mine.touch()
+    assert len(names(tmp_path)) == 3
+    write(target)
+    left = names(tmp_path)
+    assert (len(left), mine.name in left, target.name in left) == (3, True, True)
+    write(other)
+    assert names(tmp_path) == sorted([mine.name, target.name, other.name])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_what_another_process_writes_now_is_let_alone(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    arguments = [sys.executable, "-c", KILLED, str(target), "wait"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writing:
+        assert writing.stdout.readline() == "writing\n"
+        write(target)
+        assert len(names(tmp_path)) == 2
+        writing.stdin.close()
+        writing.wait()
     write(target)
     assert names(tmp_path) == [target.name]

@@ -66,6 +66,8 @@ def test_label_maps_of_different_formats_are_matched_by_name(tmp_path):
         ("ParotidRt", "ParotidLt"),
         ("RParotid", "LParotid"),
         ("PAROTID_R", "PAROTID_L"),
+        ("Parotide_D", "Parotide_G"),
+        ("Parotida_D", "Parotida_I"),
     ],
 )
 def test_masks_are_known_by_the_gland_in_their_names(tmp_path, names):
@@ -74,6 +76,13 @@ def test_masks_are_known_by_the_gland_in_their_names(tmp_path, names):
     write_map(tmp_path / "candidate" / "one" / "Submandibular_R.nrrd", TRUTH == 1)
     (only,) = compared(tmp_path)
     assert [scores.dice for scores in only.scores.values()] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["Parotid_L_deep", "left parotid_resected", "Parotid_L+5mm"])
+def test_a_mask_of_something_derived_from_a_gland_is_not_taken_for_it(tmp_path, name):
+    write_map(tmp_path / "reference" / "one.nrrd", TRUTH)
+    write_masks(tmp_path / "candidate" / "one", TRUTH, ("Parotid_R", name))
+    assert "has no mask of the left parotid gland" in refusal(DataError, compared, tmp_path)
 
 
 def test_a_mask_may_be_empty_or_have_any_one_value_inside(tmp_path):

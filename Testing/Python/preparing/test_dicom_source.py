@@ -37,7 +37,8 @@ def centroid(labels: sitk.Image, label: int) -> np.ndarray:
 @pytest.mark.parametrize("direction", [made.IDENTITY, OBLIQUE], ids=["straight", "oblique"])
 def test_a_case_becomes_the_scan_and_the_label_map_that_was_drawn(direction, tmp_path):
     image, truth = write_patient(tmp_path, 1, direction=direction, middle=(10.0, -20.0, 300.0))
-    read, labels, remarks = only_case(tmp_path).read(LABELS)
+    read, found = only_case(tmp_path).read(LABELS)
+    labels = found.image
     assert np.array_equal(sitk.GetArrayViewFromImage(read), sitk.GetArrayViewFromImage(image))
     assert read.GetOrigin() == pytest.approx(image.GetOrigin(), abs=1e-3)
     assert labels.GetPixelID() == sitk.sitkUInt8
@@ -46,12 +47,13 @@ def test_a_case_becomes_the_scan_and_the_label_map_that_was_drawn(direction, tmp
     assert differ <= 0.01 * (sitk.GetArrayViewFromImage(truth) > 0).sum()
     for label, place in ((1, made.RIGHT), (2, made.LEFT)):
         assert centroid(labels, label) == pytest.approx(np.array((10.0, -20.0, 300.0)) + place, abs=1.0)
-    assert remarks == []
+    assert found.remarks == ()
+    assert found.regions == {"Parotid_R": ["Parotid_R"], "Parotid_L": ["Parotid_L"]}
 
 
 def test_names_decide_the_side_not_the_place(tmp_path):
     write_patient(tmp_path, 1, names={"Parotid_R": "Parotid left", "Parotid_L": "Rt Parotid"})
-    _, labels, _ = only_case(tmp_path).read(LABELS)
+    labels = only_case(tmp_path).read(LABELS)[1].image
     assert centroid(labels, 1)[0] > centroid(labels, 2)[0]
 
 
@@ -103,7 +105,7 @@ def test_of_several_structure_sets_one_has_to_be_chosen(tmp_path):
     shutil.copy(tmp_path / "old.dcm", tmp_path / "copy.dcm")
     case = only_case(tmp_path)
     assert "2 structure sets belong to the CT series" in refusal(DataError, case.read, LABELS)
-    _, labels, _ = case.read(LABELS, newest=True)
+    labels = case.read(LABELS, newest=True)[1].image
     assert np.unique(sitk.GetArrayViewFromImage(labels)).tolist() == [0, 1, 2]
 
 
@@ -114,9 +116,10 @@ def test_a_missing_gland_is_refused_unless_it_may_be_missing(tmp_path):
     said = refusal(DataError, only_case(tmp_path).read, LABELS)
     assert "No region is named like Parotid_L" in said
     assert "'Rt Parotid'" in said
-    _, labels, remarks = only_case(tmp_path).read(LABELS, allow_missing=True)
+    found = only_case(tmp_path).read(LABELS, allow_missing=True)[1]
+    labels, remarks = found.image, found.remarks
     assert np.unique(sitk.GetArrayViewFromImage(labels)).tolist() == [0, 1]
-    assert remarks == ["Without Parotid_L."]
+    assert remarks == ("Without Parotid_L.",)
 
 
 def test_contours_of_another_scan_are_refused_by_the_name_of_the_region(tmp_path):
@@ -137,7 +140,7 @@ def test_contours_on_every_second_slice_and_beyond_the_scan_are_remarked(tmp_pat
     above = glands["Parotid_L"][-1] + UP * 200.0
     regions = {"Parotid_R": glands["Parotid_R"][::2], "Parotid_L": [*glands["Parotid_L"], above]}
     write_structure_set(tmp_path / "RS.dcm", regions, series="2.25.1001")
-    _, _, remarks = only_case(tmp_path).read(LABELS)
+    remarks = only_case(tmp_path).read(LABELS)[1].remarks
     assert len(remarks) == 2
     assert "slice(s) of 'Parotid_R' without a contour were interpolated" in remarks[0]
     assert "1 contour(s) of 'Parotid_L' lie above or below the scan" in remarks[1]
@@ -163,6 +166,6 @@ def test_contours_that_this_project_exports_come_back_voxel_by_voxel(direction, 
     assert 0 < (array == 1).sum() < (sitk.GetArrayViewFromImage(labels) == 1).sum()
     (tmp_path / "RS.dcm").unlink()
     export_dicom(like(labels, array), tmp_path / "out.rtstruct.dcm", dicom=tmp_path / "CT")
-    _, read, remarks = only_case(tmp_path).read(LABELS)
-    assert np.array_equal(sitk.GetArrayViewFromImage(read), array)
-    assert remarks == []
+    found = only_case(tmp_path).read(LABELS)[1]
+    assert np.array_equal(sitk.GetArrayViewFromImage(found.image), array)
+    assert found.remarks == ()

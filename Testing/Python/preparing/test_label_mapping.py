@@ -41,7 +41,8 @@ def test_values_that_nobody_named_are_refused_unless_all_others_are_dropped(tmp_
     assert "holds the value 77 and others, but known are 4, 6" in said
     assert mapping(tmp_path, {"6": "Spleen", "*": None}).of_values(array).tolist() == [0, 1, 0, 0]
     between = np.array([0.0, 6.0, 6.5])
-    assert mapping(tmp_path, {"6": "Spleen", "*": None}).of_values(between).tolist() == [0, 1, 0]
+    for table in ({"6": "Spleen", "*": None}, {"6": "Spleen"}):
+        assert "holds 6.5, which is no label" in refusal(DataError, mapping(tmp_path, table).of_values, between)
     assert "0.5" in refusal(DataError, mapping(tmp_path, {"6": "Spleen"}).of_values, np.array([0.5, 6.0]))
 
 

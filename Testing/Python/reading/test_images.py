@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -383,3 +384,14 @@ def test_hounsfield_units_are_asked_of_a_ct_alone(tmp_path: Path) -> None:
     sitk.WriteImage(image, str(tmp_path / "map.nii.gz"))
     assert read_image(tmp_path / "map.nii.gz", modality="MR").GetPixelID() == sitk.sitkFloat32
     assert "HU" in refusal(ImageError, read_image, tmp_path / "map.nii.gz", whole_head=False)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+def test_bytes_that_were_put_into_a_file_are_refused(suffix, tmp_path):
+    path = tmp_path / f"ct{suffix}"
+    sitk.WriteImage(made_head(), str(path))
+    is_packed = suffix == ".nii.gz"
+    plain = gzip.decompress(path.read_bytes()) if is_packed else path.read_bytes()
+    longer = plain[:5000] + bytes(512) + plain[5000:]
+    path.write_bytes(gzip.compress(longer) if is_packed else longer)
+    assert "longer than its header states" in refusal(ImageError, read_image, path)

@@ -16,12 +16,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...files.debris import clear, own_name
 from ..worker.events import Cancelled, Event, Failure, LogLine, Progress, Result
 from ..worker.job import WorkerJob, module_command
 from . import install_failures, trial
@@ -37,6 +37,8 @@ from .install_checks import (
 
 #: pip tells nothing while it unpacks a large package.
 STALL_SECONDS = 1200.0
+#: How the name of a folder that is to be deleted begins.
+_OLD = ".old-"
 _DOWNLOAD_SHARE, _UNPACK_SHARE = 0.7, 0.9
 _SIZE = re.compile(r"\(([0-9.]+) ([kMG]?)B\)")
 
@@ -136,6 +138,7 @@ class Installation:
         self._fetched_mb = 0.0
         self._fraction = 0.0
         plan.target.parent.mkdir(parents=True, exist_ok=True)
+        clear(plan.target.parent, _OLD)
         self._fetching = WorkerJob(
             self._pip_command,
             workdir_parent=plan.target.parent,
@@ -267,7 +270,7 @@ class Installation:
 
 def _replace(new: Path, target: Path) -> None:
     """Put a folder into the place of another, which comes back if that fails."""
-    old = target.with_name(f".old-{secrets.token_hex(4)}")
+    old = target.with_name(own_name(_OLD))
     if target.exists():
         os.replace(target, old)
     try:
@@ -283,7 +286,7 @@ def _discard(folder: Path) -> None:
     """Delete a folder under another name, so that a set is never half there."""
     if not folder.exists():
         return
-    doomed = folder.with_name(f".old-{secrets.token_hex(4)}")
+    doomed = folder.with_name(own_name(_OLD))
     with contextlib.suppress(OSError):
         os.replace(folder, doomed)
         folder = doomed

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...files.json_text import parse_json
 from ...structures import Structure
 from .voxels import box_of
 
@@ -47,7 +48,7 @@ def kept(
         return None
     try:
         line, _, voxels = zlib.decompress(base64.b64decode(text, validate=True)).partition(b"\n")
-        header = json.loads(line)
+        header = parse_json(line)
         z, y, x = (slice(*bounds) for bounds in header["box"])
         inside = np.frombuffer(voxels, np.uint8).reshape([s.stop - s.start for s in (z, y, x)])
         keys, shape = header["keys"], tuple(header["shape"])

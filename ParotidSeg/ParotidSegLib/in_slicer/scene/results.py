@@ -9,6 +9,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ...files.json_text import parse_json
 from ..installing.engine_packages import PACKAGE_SETS
 
 #: Attribute of the segmentation node that holds the report of the last run, so that it is saved with the scene.
@@ -33,7 +34,7 @@ def keep_report(segmentation: Any, report: Mapping[str, Any]) -> None:
 def report_of(segmentation: Any) -> dict[str, Any]:
     """The report of the last run; empty if there is none that can be read."""
     try:
-        report = json.loads(segmentation.GetAttribute(REPORT) or "{}")
+        report = parse_json(segmentation.GetAttribute(REPORT) or "{}")
     except ValueError:
         return {}
     return report if isinstance(report, dict) else {}

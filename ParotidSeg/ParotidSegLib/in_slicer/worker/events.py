@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ...files.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def parse_line(line: str) -> dict[str, Any] | None:
     if not line.startswith("{"):
         return None
     try:
-        data = json.loads(line)
+        data = parse_json(line)
         data["fraction"] = float(data.get("fraction", 0.0))
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

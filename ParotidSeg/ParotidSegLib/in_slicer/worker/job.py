@@ -17,7 +17,6 @@ import queue
 import secrets
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
@@ -25,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from ...files.debris import lasting_folder
 from . import endings
 from .events import Cancelled, Event, Failure, LogLine, Result, parse_line, progress_of, result_of
 from .log_text import LogText
@@ -131,7 +131,7 @@ class WorkerJob:
         start_up: float = 0.1,
         needs_result: bool = True,
     ) -> None:
-        self.workdir = Path(tempfile.mkdtemp(prefix="parotidseg-", dir=workdir_parent))
+        self.workdir = lasting_folder(Path(workdir_parent) if workdir_parent else None, "parotidseg-")
         try:
             self.command = [str(part) for part in (command(self.workdir) if callable(command) else command)]
         except BaseException:

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ImageError
-from .nifti_checks import DATA_TYPES, HEADER_BYTES, byte_order
+from .nifti_checks import DATA_TYPES, HEADER_BYTES, byte_order, too_long
 
 NIFTI, NRRD, META, PICTURE = "NiftiImageIO", "NrrdImageIO", "MetaImageIO", "PNGImageIO"
 #: Headers of text are shorter.
 LONGEST_HEADER = 2**18
+#: Letters of a plain field in them: three vectors of a direction.
+_LONGEST_FIELD = 500
 #: Bytes of a voxel, by its name in NRRD and MetaImage files.
 _NRRD_TYPES = {
     **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"), 1),
@@ -105,14 +107,19 @@ def _is_plain_nifti(start: bytes) -> bool:
 
 
 def _is_plain_nrrd(path: Path, start: bytes) -> bool:
-    header = re.sub(rb"\r\n", b"\n", start).partition(b"\n\n")[0]
+    blank = re.search(rb"\r?\n\r?\n", start)
+    if blank is None:
+        return False
+    header = start[: blank.start()].replace(b"\r\n", b"\n")
     fields: dict[str, str] = {}
     for line in header.decode("latin-1").split("\n")[1:]:
+        if line.startswith("#") or ":=" in line:
+            continue
         name, separator, value = line.partition(": ")
-        if separator and not line.startswith("#") and ":=" not in line.partition(" ")[0]:
-            if name.lower() in fields:
-                return False
-            fields[name.lower()] = value.strip()
+        # A line that is none of a header, or hundreds of letters long, ends ITK's reader in a crash.
+        if not separator or name.lower() in fields or len(line) > _LONGEST_FIELD:
+            return False
+        fields[name.lower()] = value.strip()
     if "space" in fields and "space directions" not in fields:
         raise ImageError(
             f"{path.name!r} states no orientation (no 'space directions' in its header), {_NO_ORIENTATION}."
@@ -128,7 +135,10 @@ def _is_plain_nrrd(path: Path, start: bytes) -> bool:
         return False
     is_here = not any(name in fields for name in ("data file", "datafile", "line skip", "byte skip", "lineskip"))
     length = math.prod(sizes) * voxel
-    is_whole = is_packed or path.stat().st_size - (len(header) + 2) >= length
+    stored = path.stat().st_size - blank.end()
+    if is_raw and is_here and stored > length > 0:
+        raise ImageError(too_long(path))
+    is_whole = is_packed or stored >= length
     is_sound = all(size > 0 for size in sizes) and length < 2**34 and len(numbers) == 9 and np.isfinite(numbers).all()
     return bool(is_here and is_dimension and is_sound and (is_raw or is_packed) and is_whole)
 
@@ -155,6 +165,8 @@ def _is_plain_meta(path: Path, start: bytes) -> bool:
         return False
     length = math.prod(size) * voxel
     is_packed = fields.get("CompressedData", "False").lower() == "true"
+    if is_here and not is_packed and path.stat().st_size - position > length > 0:
+        raise ImageError(too_long(path))
     is_whole = is_packed or path.stat().st_size - position >= length
     is_sound = all(n > 0 for n in size) and length < 2**34 and len(numbers) == 12 and np.isfinite(numbers).all()
     is_binary = fields.get("BinaryData", "True").lower() == "true" and "HeaderSize" not in fields

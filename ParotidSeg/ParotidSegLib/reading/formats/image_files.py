@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from ...errors import ImageError
 from ..guarded import GuardedReader
 from .file_formats import NRRD, PICTURE, FileFormat, format_of
-from .nifti_checks import check_nifti_forms, check_nifti_header, is_nifti
+from .nifti_checks import check_nifti_forms, check_nifti_header, check_nifti_voxels, is_nifti
 
 #: The axes of an NRRD file after ITK has turned them.
 _SPACE, _LPS = "NRRD_space", "left-posterior-superior"
@@ -45,8 +45,11 @@ def opened(path: Path, *, pictures: bool = False) -> Reader:
 
 
 def read_plainly(path: Path, *, pictures: bool = False) -> sitk.Image:
-    """The image of a file that `opened` opens, as it is; RuntimeError if its voxels cannot be read."""
-    return opened(path, pictures=pictures).Execute()
+    """The image of a file that `opened` opens, as it is, whole and undamaged; RuntimeError if it cannot be read."""
+    reader = opened(path, pictures=pictures)
+    if is_nifti(reader):
+        check_nifti_voxels(path, reader)
+    return reader.Execute()
 
 
 def _with_header(path: Path, found: FileFormat) -> Reader:

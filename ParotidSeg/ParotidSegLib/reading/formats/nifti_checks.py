@@ -120,10 +120,11 @@ def _axes(matrix: np.ndarray) -> str:
 
 
 def check_nifti_voxels(path: Path, reader: Reader) -> None:
-    """Refuse a file that ends early, is damaged (checksum of .nii.gz), or holds NaN or infinite values.
+    """Refuse a file that ends early or late, is damaged (checksum of .nii.gz), or holds NaN or infinite values.
 
-    ITK reads the first two without an error, the lost voxels being arbitrary, and makes NaN 0. Hence this pass over
-    the file, which takes about as long as decompressing it, and little memory.
+    ITK reads the first three without an error, the lost voxels being arbitrary, and makes NaN 0. Bytes that were put in
+    on the way (ends of lines "converted", for one) move all voxels behind them. Hence this pass over the file, which
+    takes about as long as decompressing it, and little memory.
 
     Args:
         path: the file.
@@ -132,7 +133,7 @@ def check_nifti_voxels(path: Path, reader: Reader) -> None:
     Raises:
         ImageError: one of these.
     """
-    voxels = math.prod(int(reader.GetMetaData(f"dim[{axis}]")) for axis in range(1, 8))
+    voxels = math.prod(max(1, int(reader.GetMetaData(f"dim[{axis}]"))) for axis in range(1, 8))
     missing = math.ceil(voxels * int(reader.GetMetaData("bitpix")) / 8)
     real = _FLOATS.get(reader.GetMetaData("datatype"))
     with _content(path) as file:
@@ -147,6 +148,8 @@ def check_nifti_voxels(path: Path, reader: Reader) -> None:
                 )
     if missing > 0:
         raise ImageError(_damaged(path))
+    if missing < 0:
+        raise ImageError(too_long(path))
 
 
 @contextmanager
@@ -159,6 +162,12 @@ def _content(path: Path) -> Iterator[BinaryIO]:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         raise ImageError(_damaged(path)) from error
+
+
+def too_long(path: Path) -> str:
+    """What to say of a file with more bytes than its header states: put in on the way, they move all behind them."""
+    what = f"{path.name!r} is longer than its header states, so that its voxels may have moved"
+    return f"{what}: copy or export it again."
 
 
 def _damaged(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from ParotidSegLib.in_slicer.installing import install_checks, installer, prepar
 from ParotidSegLib.in_slicer.installing.engine_packages import OPENVINO
 from ParotidSegLib.in_slicer.installing.installer import Installation, make_plan
 from ParotidSegLib.in_slicer.installing.preparation import Preparation
+from ParotidSegLib.in_slicer.worker import job
 from ParotidSegLib.in_slicer.worker.events import Event, Failure
 
 
@@ -82,7 +82,7 @@ def test_a_disk_that_is_full_before_the_trial_ends_the_installation(
     def full(*_: object, **__: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(job, "lasting_folder", full)
     assert "cannot be written" in last_event(installation).message
     assert not installer.folder_of("openvino").exists()
     assert [path.name for path in own_root.rglob("parotidseg-*")] == []

@@ -1,0 +1,1 @@
+"""Contours that someone has: structure sets, masks and the names of regions."""
