@@ -17,9 +17,9 @@ import SimpleITK as sitk
 from made_contours import TRUTH, changed, write_map
 from made_dicom import write_patient
 from made_wheels import write_wheel
-from ParotidSegLib.reading.formats.image_files import read_plainly
 
 from ParotidSegLib.in_slicer.installing.engine_packages import ROOT_VARIABLE
+from ParotidSegLib.reading.formats.image_files import read_plainly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_ct.nii.gz"

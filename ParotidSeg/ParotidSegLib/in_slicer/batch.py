@@ -16,7 +16,7 @@ from ..files.debris import temporary_folder
 from ..model.bundle import load_bundle
 from ..reading.dicom_series import list_series
 from ..terminal import cli
-from ..terminal.batch_command import LISTING
+from ..terminal.batch.command import LISTING
 from ..writing.export import write_json
 from .installing.engine_packages import DICOM, python_path
 from .run import worker_python

@@ -16,8 +16,9 @@ from ..errors import ParotidSegError
 from ..files.file_names import given_path, means_folder
 from ..model.engines import ENGINES
 from ..version import __version__
-from . import batch_command, correct_command
-from .batch_command import hide_graphics_cards
+from . import correct_command
+from .batch import command as batch_command
+from .batch.command import hide_graphics_cards
 from .console import Reporter, notes_shown, reporter, with_safe_output
 
 
@@ -152,8 +153,8 @@ def _segment(arguments: argparse.Namespace) -> int:
 
 def _folders(arguments: argparse.Namespace, show: Reporter) -> list[Path]:
     """A folder for each of several inputs, as scans.json then says."""
-    from .batch_scans import Scan
-    from .manifest import NAMES_OF_INPUTS, WORD_ON_NAMES, Manifest
+    from .batch.manifest import NAMES_OF_INPUTS, WORD_ON_NAMES, Manifest
+    from .batch.scans import Scan
 
     if arguments.names == NAMES_OF_INPUTS:
         show.note(WORD_ON_NAMES)

@@ -14,7 +14,7 @@ from sentences import refusal
 from ParotidSegLib.errors import ImageError, OutputError
 from ParotidSegLib.reading.images import read_image, write_image
 from ParotidSegLib.reading.label_maps import read_labels
-from ParotidSegLib.terminal.batch_scans import find_scans
+from ParotidSegLib.terminal.batch.scans import find_scans
 from ParotidSegLib.writing.export import write_json, write_segmentation
 from ParotidSegLib.writing.outputs import Outputs
 

@@ -11,7 +11,7 @@ from made_images import made_head, values, write_dicom_series
 
 from ParotidSegLib.files.walking import files_below
 from ParotidSegLib.reading.images import read_image
-from ParotidSegLib.terminal.batch_scans import find_scans
+from ParotidSegLib.terminal.batch.scans import find_scans
 
 
 @pytest.fixture

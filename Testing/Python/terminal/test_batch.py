@@ -18,12 +18,12 @@ from sentences import refusal
 from ParotidSegLib.errors import ImageError, OutputError
 from ParotidSegLib.model.bundle import load_bundle
 from ParotidSegLib.reading.dicom_series import list_series
-from ParotidSegLib.terminal.batch import run_batch
-from ParotidSegLib.terminal.batch_scans import Scan, find_scans, listed_scans
-from ParotidSegLib.terminal.batch_table import COLUMNS
+from ParotidSegLib.terminal.batch.manifest import Manifest
+from ParotidSegLib.terminal.batch.running import run_batch
+from ParotidSegLib.terminal.batch.scans import Scan, find_scans, listed_scans
+from ParotidSegLib.terminal.batch.table import COLUMNS
 from ParotidSegLib.terminal.cli import main
 from ParotidSegLib.terminal.console import QuietReporter
-from ParotidSegLib.terminal.manifest import Manifest
 from ParotidSegLib.terminal.one_scan import Options
 
 NAME = "Doe_Jane"
@@ -132,7 +132,7 @@ def test_a_batch_without_matplotlib_leaves_out_the_pictures_and_goes_on(tmp_path
 
 @pytest.mark.engine
 def test_a_scan_or_an_option_that_changed_is_segmented_again(results, archive, tmp_path, monkeypatch):
-    import ParotidSegLib.terminal.batch as module
+    import ParotidSegLib.terminal.batch.running as module
 
     done: list[Path] = []
 

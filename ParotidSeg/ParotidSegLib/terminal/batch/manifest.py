@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import OutputError
-from ..files.json_text import parse_json
-from ..writing.export import write_json
-from .batch_scans import Scan
+from ...errors import OutputError
+from ...files.json_text import parse_json
+from ...writing.export import write_json
+from .scans import Scan
 
 MANIFEST = "scans.json"
 NUMBERS, NAMES_OF_INPUTS = "number", "input"

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError, ParotidSegError
-from ..files.file_names import given_path, means_folder
+from ...errors import OutputError, ParotidSegError
+from ...files.file_names import given_path, means_folder
 
 if TYPE_CHECKING:
-    from .batch_scans import Scan
+    from .scans import Scan
 
 LISTING = "--list"
 
@@ -54,7 +54,7 @@ def hide_graphics_cards(arguments: argparse.Namespace) -> None:
 
 
 def _find(arguments: argparse.Namespace, modality: str) -> list[Scan]:
-    from .batch_scans import find_scans, listed_scans
+    from .scans import find_scans, listed_scans
 
     if arguments.listing:
         return listed_scans(arguments.listing)
@@ -64,12 +64,12 @@ def _find(arguments: argparse.Namespace, modality: str) -> list[Scan]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..model.bundle import load_bundle
-    from ..segmentation import open_model
-    from .batch import run_batch
-    from .console import reporter
+    from ...model.bundle import load_bundle
+    from ...segmentation import open_model
+    from ..console import reporter
+    from ..one_scan import Options
     from .manifest import NAMES_OF_INPUTS, WORD_ON_NAMES
-    from .one_scan import Options
+    from .running import run_batch
 
     show = reporter(arguments.progress)
     hide_graphics_cards(arguments)

@@ -12,14 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import ParotidSegError
-from ..files.json_text import parse_json
-from ..segmentation import Model
-from .batch_scans import Scan
-from .batch_table import DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report, write_table
-from .console import Reporter
+from ...errors import ParotidSegError
+from ...files.json_text import parse_json
+from ...segmentation import Model
+from ..console import Reporter
+from ..one_scan import Options, plan, segment_scan
 from .manifest import NUMBERS, Manifest
-from .one_scan import Options, plan, segment_scan
+from .scans import Scan
+from .table import DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report, write_table
 
 
 def run_batch(

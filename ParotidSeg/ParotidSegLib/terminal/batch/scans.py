@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ImageError
-from ..files.file_names import check_name
-from ..files.json_text import parse_json
-from ..files.walking import files_below
-from ..reading.dicom_series import list_series
-from ..writing.export import SLICER_SUFFIX
-from ..writing.outputs import UNCERTAINTY
+from ...errors import ImageError
+from ...files.file_names import check_name
+from ...files.json_text import parse_json
+from ...files.walking import files_below
+from ...reading.dicom_series import list_series
+from ...writing.export import SLICER_SUFFIX
+from ...writing.outputs import UNCERTAINTY
 
 #: Image files that count as scans, unless they are results of one.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")

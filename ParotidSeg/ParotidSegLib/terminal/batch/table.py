@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files.atomic import atomic_path
-from ..structures import Structure
+from ...files.atomic import atomic_path
+from ...structures import Structure
 
 TABLE = "results.csv"
 COLUMNS = (
