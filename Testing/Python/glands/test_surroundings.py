@@ -120,7 +120,7 @@ def drawn(height: int, image: sitk.Image) -> tuple[Contours, Box]:
     labels = np.zeros(image.GetSize()[::-1], np.uint8)
     for structure, column in ((RIGHT_PAROTID, 32), (LEFT_PAROTID, 56)):
         labels[5 : 5 + height, 44:48, column - 2 : column + 2] = structure.label
-    return Contours(labels, {}, {}), Box((0, 0, 0), image.GetSize())
+    return Contours(labels, {}), Box((0, 0, 0), image.GetSize())
 
 
 @pytest.mark.parametrize(("height", "count"), [(3, 2), (4, 2), (6, 0), (18, 0)])
