@@ -19,7 +19,7 @@ from made_dicom import write_patient
 from made_wheels import write_wheel
 
 from ParotidSegLib.in_slicer.installing.engine_packages import ROOT_VARIABLE
-from ParotidSegLib.reading.image_files import read_plainly
+from ParotidSegLib.reading.formats.image_files import read_plainly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_ct.nii.gz"

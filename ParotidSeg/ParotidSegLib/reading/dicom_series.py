@@ -1,11 +1,12 @@
 """A folder of DICOM files: the series that is meant, its geometry, and its voxels.
 
-Each header is read once, by `dicom_walk`. All checks work on positions and directions as the headers state them, frame
+Each header is read once, by `dicom.walk`. All checks work on positions and directions as the headers state them, frame
 by frame, never on file names or instance numbers.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import SimpleITK as sitk
 from ..errors import ImageError
 from ..files.file_names import check_name
 from ..files.walking import files_below
-from .dicom_choice import Series, choose, count_series, log_passed_over, slices_of, without_copies
-from .dicom_header import DamagedFile, Header, read_header
-from .dicom_pixels import Slice, read_pixels
-from .slice_geometry import StackGrid, stack_grid
+from .dicom.choice import Series, choose, count_series, log_passed_over, slices_of, without_copies
+from .dicom.geometry import StackGrid, stack_grid
+from .dicom.header import DamagedFile, Header, read_header
+from .dicom.pixels import Slice, read_pixels
+
+#: More than four times the largest CT there is; a damaged header may claim anything.
+MOST_VOXELS = 2**30
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,8 @@ def _sorted(chosen: Sequence[Header]) -> tuple[list[Slice], StackGrid]:
             "series alone."
         )
     slices = [(header, frame) for header in chosen for frame in range(len(header.frames))]
+    if math.prod(chosen[0].size) * len(slices) > MOST_VOXELS:
+        raise ImageError("The DICOM series claims more voxels than any CT has: check its files.")
     geometries = [geometry for header in chosen for frame in header.frames if (geometry := frame.geometry) is not None]
     if len(slices) == 1:
         raise ImageError("The DICOM series is a single slice: give the whole series.")

@@ -1,8 +1,8 @@
 """A reader in a process of its own, for files that a library in C may crash, hang or swell on.
 
-What is plain (most scans) is read in this process: see `dicom_walk` and `file_formats`. All else (compressed pixels,
-headers that Python cannot vouch for) is handed to one child, kept for the next file; a crash there is an error about
-one file here. The child starts nothing but Python and SimpleITK, which takes a sixth of a second.
+What is plain (most scans) is read in this process: see `dicom.walk` and `formats.file_formats`. All else (compressed
+pixels, headers that Python cannot vouch for) is handed to one child, kept for the next file; a crash there is an error
+about one file here. The child starts nothing but Python and SimpleITK, which takes a sixth of a second.
 """
 
 from __future__ import annotations

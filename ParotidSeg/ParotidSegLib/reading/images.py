@@ -14,18 +14,16 @@ from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_path
 from ..files.file_names import check_name
 from .ct_checks import check_grid, check_image, check_kind, slabs
-from .dicom_header import DamagedFile, Header, read_header
-from .dicom_pixels import INT16_RANGE
-from .dicom_series import read_dicom_files, read_dicom_folder, read_dicom_slice
-from .image_files import opened
-from .nifti_checks import check_nifti_voxels, is_nifti
+from .dicom.header import DamagedFile, Header, read_header
+from .dicom.pixels import INT16_RANGE
+from .dicom_series import MOST_VOXELS, read_dicom_files, read_dicom_folder, read_dicom_slice
+from .formats.image_files import opened
+from .formats.nifti_checks import check_nifti_voxels, is_nifti
 
 __all__ = ["check_image", "read_image", "read_series", "write_image"]
 
 #: Formats that are one file each: a pair (.mhd and .raw) could not be renamed into place at once.
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
-#: More than four times the largest CT there is; a damaged header may claim anything.
-MOST_VOXELS = 2**30
 _FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64)
 
 

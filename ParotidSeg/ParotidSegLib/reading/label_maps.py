@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..errors import ImageError
 from ..files.file_names import check_name
 from ..structures import PAROTIDS, Structure
-from .image_files import read_plainly
+from .formats.image_files import read_plainly
 
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
 

@@ -14,7 +14,7 @@ from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.geometry.surfaces import joint_bounding_box
 from ParotidSegLib.measuring.metrics import GRID_TOLERANCE
 from ParotidSegLib.reading.contours.region_names import RegionPatterns
-from ParotidSegLib.reading.image_files import read_plainly
+from ParotidSegLib.reading.formats.image_files import read_plainly
 from ParotidSegLib.structures import PAROTIDS, Structure
 from ParotidSegLib.writing.export import SUFFIXES
 

@@ -13,7 +13,7 @@ from ParotidSegLib.errors import DataError, ImageError
 from ParotidSegLib.glands.anatomy import LARGEST_WIDTH_MM, width_mm
 from ParotidSegLib.reading.contours.mask_values import inside
 from ParotidSegLib.reading.contours.region_names import listed
-from ParotidSegLib.reading.image_files import read_plainly
+from ParotidSegLib.reading.formats.image_files import read_plainly
 from ParotidSegLib.structures import PAROTID_GLAND
 from ParotidSegLib.writing.export import SLICER_SUFFIX, SUFFIXES
 

@@ -60,7 +60,10 @@ def test_pages_alone_are_no_series(folder, tmp_path):
 
 
 def test_slices_that_are_captures_by_their_class_alone_are_a_series_where_there_is_no_other(tmp_path):
-    write_dicom_series(tmp_path / "ct", made_head(), tags={"0008|0016": CAPTURE})
+    for path in write_dicom_series(tmp_path / "ct", made_head()):
+        dataset = pydicom.dcmread(path)
+        dataset.SOPClassUID = CAPTURE
+        dataset.save_as(path)
     assert_is_head(tmp_path)
 
 

@@ -14,8 +14,8 @@ from made_images import SERIES_UID, made_head, values, write_dicom_series
 from sentences import refusal
 
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.reading.dicom_header import DamagedFile, Header, read_header
-from ParotidSegLib.reading.dicom_walk import MOST_DEPTH, DamagedDicomError, NotDicomError, walk
+from ParotidSegLib.reading.dicom.header import DamagedFile, Header, read_header
+from ParotidSegLib.reading.dicom.walk import MOST_DEPTH, DamagedDicomError, NotDicomError, walk
 from ParotidSegLib.reading.images import read_image
 
 

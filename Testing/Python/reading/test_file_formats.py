@@ -11,7 +11,7 @@ from made_images import like, made_head, values
 from sentences import refusal
 
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.reading.file_formats import format_of
+from ParotidSegLib.reading.formats.file_formats import format_of
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.reading.label_maps import read_labels
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .dicom_damage import is_damaged_image
-from .dicom_walk import NATIVE, DamagedDicomError, DicomWalk, NotDicomError, walk
-from .slice_geometry import SliceGeometry
+from .damage import is_damaged_image
+from .geometry import SliceGeometry
+from .walk import NATIVE, DamagedDicomError, DicomWalk, NotDicomError, walk
 
 #: More frames than any CT has.
 MOST_FRAMES = 2**16
@@ -226,7 +226,7 @@ def _geometries(found: DicomWalk, read: _Reader, count: int) -> list[SliceGeomet
     # No functional groups: the file says where its first frame lies, and how the others follow.
     offsets = _numbers(found.values.get(_OFFSETS, b""))
     if len(offsets) == count:
-        steps = np.array(offsets) - offsets[0]
+        steps: np.ndarray = np.array(offsets) - offsets[0]
     else:
         between = _numbers(found.values.get(_BETWEEN, b""))
         if len(between) != 1 or between[0] <= 0:
@@ -247,9 +247,11 @@ def _geometry(read: _Reader, frame: int) -> SliceGeometry | None:
     if not ((lengths > 0.9) & (lengths < 1.1)).all():
         return None
     row, column = cosines / lengths[:, np.newaxis]
+    if abs(row @ column) > 0.1:  # no plane, or not even nearly at right angles
+        return None
     axes = np.column_stack([row, column, np.cross(row, column)])
     # DICOM has the distance between rows first.
-    return SliceGeometry(np.array(position), (spacing[1], spacing[0]), axes)
+    return SliceGeometry(np.array(position, np.float64), (spacing[1], spacing[0]), axes)
 
 
 def _rescale(read: _Reader, frame: int) -> Rescale:

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from ..errors import ImageError
-from .dicom_header import Header
-from .dicom_walk import DamagedDicomError, NotDicomError, walk
-from .guarded import GuardedReader
+from ...errors import ImageError
+from ..guarded import GuardedReader
+from .header import Header
+from .walk import DamagedDicomError, NotDicomError, walk
 
 INT16_RANGE = (-32768, 32767)
 #: Slices that are put into the image at once: wide types never exist for a whole scan.

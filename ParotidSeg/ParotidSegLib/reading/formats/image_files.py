@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import SimpleITK as sitk
 
-from ..errors import ImageError
+from ...errors import ImageError
+from ..guarded import GuardedReader
 from .file_formats import NRRD, PICTURE, FileFormat, format_of
-from .guarded import GuardedReader
 from .nifti_checks import check_nifti_forms, check_nifti_header, check_nifti_voxels, is_nifti
 
 #: The axes of an NRRD file after ITK has turned them.

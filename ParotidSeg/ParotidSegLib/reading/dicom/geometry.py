@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ImageError
+from ...errors import ImageError
 
 #: Two slices nearer than this lie at the same place.
 SAME_POSITION_MM = 0.01

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ImageError
+from ...errors import ImageError
 from .nifti_checks import DATA_TYPES, HEADER_BYTES, byte_order, too_long
 
 NIFTI, NRRD, META, PICTURE = "NiftiImageIO", "NrrdImageIO", "MetaImageIO", "PNGImageIO"

@@ -18,8 +18,8 @@ from pathlib import Path
 MOST_DEPTH = 32
 #: Elements in one file: an enhanced CT of 10,000 frames has half a million.
 MOST_ELEMENTS = 4_000_000
-#: Bytes that a deflated file may become.
-MOST_BYTES = 2**31
+#: Bytes of a file, and those that a deflated one may become.
+MOST_BYTES, MOST_INFLATED = 2**32, 2**30
 _START = 132
 #: A value of a header that is used here is short; a longer one is none of them.
 LONGEST_VALUE = 2**16
@@ -186,7 +186,7 @@ class _Walker:
     def _inflate(self, position: int) -> None:
         machine = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            self._data = machine.decompress(self._data[position:], MOST_BYTES)
+            self._data = machine.decompress(self._data[position:], MOST_INFLATED)
         except zlib.error as error:
             raise DamagedDicomError(self._found) from error
         if not machine.eof:

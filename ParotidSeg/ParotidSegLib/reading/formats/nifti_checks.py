@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 
-from ..errors import ImageError
+from ...errors import ImageError
 
 #: NIfTI's code of a type of voxel, for the two types that ITK silently cleans of NaN and infinite values.
 _FLOATS = {"16": "f4", "64": "f8"}

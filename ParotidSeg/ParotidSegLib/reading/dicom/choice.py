@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import ImageError
-from .dicom_header import Header
-from .dicom_pixels import read_pixels
+from ...errors import ImageError
+from .header import Header
+from .pixels import read_pixels
 
 #: A series with fewer images is a localizer (scout) whatever its header says.
 FEWEST_IMAGES = 4
@@ -50,9 +50,8 @@ class Series:
     @property
     def slices(self) -> int:
         """Slices, an object that lies in two files counted once."""
-        return sum(
-            {header.instance or str(header.path) + "\\0": len(header.frames) for header in self.headers}.values()
-        )
+        objects = {(header.instance or str(header.path), _place(header)): len(header.frames) for header in self.headers}
+        return sum(objects.values())
 
     @property
     def order(self) -> tuple[bool, int, str]:

@@ -1,0 +1,1 @@
+"""Image files that are no DICOM: which format they have, whether they are plain, and what NIfTI lets pass."""
