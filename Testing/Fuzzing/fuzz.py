@@ -151,6 +151,9 @@ def _read_all(series: Series, first: int, count: int, folder: Path) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     target, corpus = series.target(folder / "corpus")
     path = folder / f"input{target.suffix}"
+    for sound in corpus:  # a way that refuses what is sound would find nothing
+        path.write_bytes(target.pack(sound))
+        target.way(path, folder / "corpus")
     with (folder / "outcomes").open("w", encoding="utf-8", buffering=1) as outcomes:
         for number in range(first, count):
             (folder / "current").write_text(str(number), encoding="ascii")

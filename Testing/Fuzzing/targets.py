@@ -32,6 +32,9 @@ from ParotidSegTrainingLib.recipe import load as load_recipe
 from ParotidSegTrainingLib.recipe import names as recipe_names
 
 _KEYS = ("Parotid_R", "Parotid_L")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+#: Which slice of the series is changed.
+_CHANGED = 9
 
 
 class SilentSwap(AssertionError):
@@ -113,12 +116,12 @@ def _check_order(right: float, left: float) -> None:
 
 def _dicom_corpus(folder: Path) -> list[bytes]:
     write_dicom_series(folder / "ct", _head(folder)[0], tags={"0010|0010": "Doe^Jane"})
-    return [path.read_bytes() for path in sorted((folder / "ct").iterdir())[8:12]]
+    return [path.read_bytes() for path in sorted((folder / "ct").iterdir())[_CHANGED : _CHANGED + 1]]
 
 
 def _dicom(path: Path, folder: Path) -> None:
     """The changed file in the place of one of its series."""
-    replaced = sorted((folder / "ct").iterdir())[9]
+    replaced = sorted((folder / "ct").iterdir())[_CHANGED]
     sound = replaced.read_bytes()
     try:
         replaced.write_bytes(path.read_bytes())
@@ -157,10 +160,10 @@ def _mask(path: Path, folder: Path) -> None:
 
 
 def _small_bundle(folder: Path) -> Path:
-    """The bundle that ships, with weights of a few bytes: whoever reads it checks their sum, not their content."""
+    """The bundle that ships, with weights of a few bytes: whoever reads it checks how they begin, and their sum."""
     data = json.loads((bundles_folder() / "parotid-ct" / "bundle.json").read_text(encoding="utf-8"))
     for name in data["files"]:
-        content = name.encode() * 3
+        content = _HDF5 + name.encode() * 3
         (folder / "bundle" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "bundle" / name).write_bytes(content)
         data["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
