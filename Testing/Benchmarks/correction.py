@@ -8,8 +8,7 @@ A simulated user wants a reference contour, corrects one axial slice after anoth
   interpolation (`fill`), the kriged residual (`residual`), or that with the network of the bundle (`learned`).
 
 It prints slices until Dice 0.90, Dice by slices, Dice of the slices that were not touched after 4, the length of the
-wanted contour that is still missing (added path length, Vaassen et al. 2020, at 0 and 1 voxel), and the CPU time of
-a step.
+wanted contour that is still missing (added path length, Vaassen et al. 2020, at 0 and 1 voxel), and a step's CPU time.
 
     python Testing/Benchmarks/correction.py [--data OPENKBP] [--exclude CASE ...] [--contours FOLDER]
         [--readers FOLDER] [--two-readers FOLDER] [--pictures FOLDER] [--first N]
@@ -99,21 +98,22 @@ class Course:
         return self.overlap[min(slices, len(self.overlap) - 1)]
 
 
-Choice = Callable[[Task, np.ndarray, dict[int, np.ndarray]], int | None]
+#: The next slice (None: none is left), and the largest area that is expected to be wrong in a slice, mm².
+Choice = Callable[[Task, np.ndarray, dict[int, np.ndarray]], tuple[int | None, float]]
 
 
-def choose_worst(task: Task, contour: np.ndarray, drawn: dict[int, np.ndarray]) -> int | None:
+def choose_worst(task: Task, contour: np.ndarray, drawn: dict[int, np.ndarray]) -> tuple[int | None, float]:
     """The slice with the most wrong voxels."""
-    return worst_slice(task.wanted, contour, list(drawn))
+    return worst_slice(task.wanted, contour, list(drawn)), np.inf
 
 
 def choose_suggested(network) -> Choice:
     """The slice that is suggested; the user looks at it and corrects it if it is wrong."""
 
-    def choose(task: Task, contour: np.ndarray, drawn: dict[int, np.ndarray]) -> int | None:
+    def choose(task: Task, contour: np.ndarray, drawn: dict[int, np.ndarray]) -> tuple[int | None, float]:
         strokes = task.strokes(drawn) if drawn else Strokes(np.array([], int), task.wanted[:0])
-        worth, _ = worth_of_slices(task.gland, strokes, network)
-        return int(worth.argmax()) if worth.any() else None
+        worth, wrong = worth_of_slices(task.gland, strokes, network)
+        return (int(worth.argmax()) if worth.any() else None), float(wrong.max())
 
     return choose
 
@@ -124,7 +124,7 @@ def even_slices(task: Task, count: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(rows[0], rows[-1], count + 2)[1:-1].tolist()})
 
 
-def course_of(task: Task, method: Method, choice: Choice | None, hand: np.random.Generator | None, network) -> Course:
+def course_of(task: Task, method: Method, choice: Choice | None, hand: np.random.Generator | None = None) -> Course:
     """Correct a gland until the goal, and at least `SHOWN[-1]` slices; without a choice they are evenly spaced."""
     gland, contour, drawn = task.gland, task.gland.automatic, {}
     course = Course([dice(contour, task.wanted)], [missing_mm(task, contour)], [])
@@ -139,7 +139,9 @@ def course_of(task: Task, method: Method, choice: Choice | None, hand: np.random
             most = int((task.wanted | gland.automatic).any(axis=(1, 2)).sum())
             drawn = {number: drawn.get(number) if number in drawn else draw(number) for number in numbers}
         else:
-            number = choice(task, contour, drawn)
+            number, most_mm2 = choice(task, contour, drawn)
+            if most_mm2 <= ENOUGH_MM2 and course.enough_at is None:
+                course.enough_at = len(drawn)
             if number is None:
                 break
             drawn[number] = draw(number)
@@ -151,10 +153,6 @@ def course_of(task: Task, method: Method, choice: Choice | None, hand: np.random
         if len(course.overlap) == 5:
             rest = ~np.isin(np.arange(len(contour)), list(drawn))
             course.untouched = dice(contour[rest], task.wanted[rest])
-        if network is not None and course.enough_at is None:
-            _, wrong = worth_of_slices(gland, task.strokes(drawn), network)
-            if wrong.max() <= ENOUGH_MM2:
-                course.enough_at = len(drawn)
     return course
 
 
@@ -211,27 +209,23 @@ def validation(tasks: Sequence[Task], network) -> None:
     learned = with_network(network)
     for name, method in (("replace", replaced), ("fill", filled), ("residual", carried_mask), ("learned", learned)):
         judge = network if name == "learned" else None
-        show(f"{name}; worst", [course_of(task, method, choose_worst, None, judge) for task in tasks])
+        show(f"{name}; worst", [course_of(task, method, choose_worst) for task in tasks])
         if name in ("residual", "learned"):
-            suggested = [course_of(task, method, choose_suggested(judge), None, judge) for task in tasks]
+            suggested = [course_of(task, method, choose_suggested(judge)) for task in tasks]
             show(f"{name}; suggested", suggested)
             if judge is not None:
                 stops = [c for c in suggested if c.enough_at is not None]
-        show(f"{name}; even", [course_of(task, method, None, None, None) for task in tasks])
+        show(f"{name}; even", [course_of(task, method, None) for task in tasks])
     blind = [without_uncertainty(task) for task in tasks]
     for name, method in (("residual", carried_mask), ("learned", learned)):
-        show(f"{name}, no uncertainty; worst", [course_of(task, method, choose_worst, None, None) for task in blind])
+        show(f"{name}, no uncertainty; worst", [course_of(task, method, choose_worst) for task in blind])
         generator = np.random.default_rng(0)
-        careless = [course_of(task, method, choose_worst, generator, None) for task in tasks]
+        careless = [course_of(task, method, choose_worst, generator) for task in tasks]
         show(f"{name}, careless hand; worst", careless)
-    show(
-        "learned, no uncertainty; suggested",
-        [course_of(task, learned, choose_suggested(network), None, None) for task in blind],
-    )
     generator = np.random.default_rng(0)
     show(
         "learned, careless hand; suggested",
-        [course_of(task, learned, choose_suggested(network), generator, None) for task in tasks],
+        [course_of(task, learned, choose_suggested(network), generator) for task in tasks],
     )
     slices, reached = (
         summarise(values)
@@ -258,9 +252,9 @@ def of_readers(tasks: Sequence[Task], network) -> None:
         ("residual", carried_mask, None),
         ("learned", with_network(network), network),
     ):
-        show(f"{name}; worst", [course_of(task, method, choose_worst, None, None) for task in tasks])
+        show(f"{name}; worst", [course_of(task, method, choose_worst) for task in tasks])
         if name != "replace":
-            show(f"{name}; suggested", [course_of(task, method, choose_suggested(judge), None, None) for task in tasks])
+            show(f"{name}; suggested", [course_of(task, method, choose_suggested(judge)) for task in tasks])
 
 
 def reader_tasks(one: MaskFolder, other: MaskFolder) -> Iterable[Task]:
@@ -312,7 +306,7 @@ def main() -> int:
     drawn = list(reader_tasks(*pair))
     head("The radiographer's contours made into the oncologist's, voxels of about 1 x 1 x 2.5 mm, without a CT", drawn)
     for name, method in (("replace", replaced), ("fill", filled), ("residual", carried_mask)):
-        show(f"{name}; worst", [course_of(task, method, choose_worst, None, None) for task in drawn])
+        show(f"{name}; worst", [course_of(task, method, choose_worst) for task in drawn])
     return 0
 
 

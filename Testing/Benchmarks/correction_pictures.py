@@ -1,4 +1,4 @@
-"""Three glands, before and after three suggested slices were corrected (`correction.py --pictures FOLDER`)."""
+"""Pictures of three glands before and after three suggested slices were corrected (`correction.py --pictures`)."""
 
 from __future__ import annotations
 

@@ -126,9 +126,8 @@ def worth_of_slices(
     else:
         odds = gland.geometric / BLUR_MM
     wrong = (1.0 / (1.0 + np.exp(np.abs(odds)))).sum(axis=(1, 2)) * gland.spacing[1] * gland.spacing[2]
-    if network is None and strokes.slices.size:
-        # The residual alone is no judge of itself: what corrections nearby leave open is.
-        wrong = wrong * kriging_variance(gland.positions, gland.positions[strokes.slices])
+    # A voxel that is doubtful beside a corrected slice will hardly be wrong by much: what that leaves open counts.
+    wrong = wrong * kriging_variance(gland.positions, gland.positions[strokes.slices])
     wrong[strokes.slices] = 0.0
     helped = np.exp(-np.abs(gland.positions[:, None] - gland.positions) / HELPS_MM)
     worth = helped @ wrong
