@@ -39,6 +39,8 @@ class Part:
 class Case:
     """Scan and contours around the glands, arrays (slice, row, column) of `view`.
 
+    The arrays are views of the images that it was cut from, which have to outlive it.
+
     Attributes:
         view: how they are seen.
         box: the voxels of the scan that they are.

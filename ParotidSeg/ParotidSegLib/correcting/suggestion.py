@@ -23,7 +23,7 @@ from .view import AXIAL, Slices, box_of_glands, plane_number
 HELPS_MM = 4.0
 #: It is enough where no slice is expected to have more wrong than this, mm²; Documentation/Correction.md says what that
 #: came to on patients.
-ENOUGH_MM2 = 60.0
+ENOUGH_MM2 = 45.0
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,14 @@ def worst_slice(wanted: np.ndarray, contour: np.ndarray, done: Sequence[int]) ->
     return int(wrong.argmax()) if wrong.any() else None
 
 
-def wavering(mask: np.ndarray, spacing_zyx: Sequence[float], generator: np.random.Generator) -> np.ndarray:
-    """A slice (row, column) as a careless hand draws it."""
+def wavering(
+    mask: np.ndarray, spacing_zyx: Sequence[float], generator: np.random.Generator, deviation_mm: float = WAVERING_MM
+) -> np.ndarray:
+    """A slice (row, column) as a careless hand draws it, whose line is off by so much (standard deviation)."""
     if not mask.any():
         return mask
     distances = distances_in_slices(mask[None], spacing_zyx)[0]
-    return np.asarray(distances + _smooth_noise(mask.shape, spacing_zyx[1:], WAVERING_MM, generator) > 0.0)
+    return np.asarray(distances + _smooth_noise(mask.shape, spacing_zyx[1:], deviation_mm, generator) > 0.0)
 
 
 def with_other_errors(task: Task, generator: np.random.Generator) -> Task:
