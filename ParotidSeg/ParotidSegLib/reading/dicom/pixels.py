@@ -17,7 +17,7 @@ import SimpleITK as sitk
 
 from ...errors import ImageError
 from ..guarded import GuardedReader
-from .header import Header
+from .header import Header, Rescale
 from .walk import DamagedDicomError, NotDicomError, walk
 
 INT16_RANGE = (-32768, 32767)
@@ -113,10 +113,20 @@ def _by_gdcm(header: Header, path: Path) -> npt.NDArray[np.number]:
     reader = GuardedReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("GDCMImageIO")
-    reader.SetOutputPixelType(sitk.sitkFloat32 if header.is_fractional else sitk.sitkInt32)
-    values = sitk.GetArrayFromImage(reader.Execute())
+    narrow = sitk.sitkInt16 if _fits_int16(header) else sitk.sitkInt32
+    reader.SetOutputPixelType(sitk.sitkFloat32 if header.is_fractional else narrow)
     columns, rows = header.size
-    return values.reshape(len(header.frames), rows, columns)
+    return reader.values().reshape(len(header.frames), rows, columns)
+
+
+def _fits_int16(header: Header) -> bool:
+    """Whether no value that the stored bits can hold leaves int16 when rescaled: half as much is handed over then."""
+    pixels = header.pixels
+    lowest = -(2 ** (pixels.stored - 1)) if pixels.is_signed else 0
+    ends = (lowest, lowest + 2**pixels.stored - 1)
+    rescales = {frame.rescale for frame in header.frames} | {Rescale()}
+    reached = [end * rescale.slope + rescale.intercept for end in ends for rescale in rescales]
+    return min(reached) >= INT16_RANGE[0] and max(reached) <= INT16_RANGE[1]
 
 
 def _stored_by_gdcm(header: Header) -> npt.NDArray[np.number]:

@@ -73,12 +73,12 @@ def format_of(path: Path) -> FileFormat | None:
 def _decompressed_start(path: Path) -> bytes:
     try:
         with gzip.open(path) as file:
-            return file.read(LONGEST_HEADER)
+            return file.read(HEADER_BYTES + 4)
     except (OSError, EOFError, zlib.error):  # the header may be whole all the same: it is read in the child
         machine = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
             with path.open("rb") as file:
-                return machine.decompress(file.read(LONGEST_HEADER), LONGEST_HEADER)
+                return machine.decompress(file.read(LONGEST_HEADER), HEADER_BYTES + 4)
         except zlib.error:
             return b""
 
