@@ -180,6 +180,16 @@ def test_names_and_colours_that_a_person_gave_stay(logic: Any, node: Any) -> Non
     assert segment.GetColor() == (0.1, 0.2, 0.3)
 
 
+def test_surfaces_that_are_shown_follow(logic: Any, node: Any) -> None:
+    drawn = correct(node, RIGHT, (FIRST,))
+    scene.show_3d(node, True)
+    top = node.GetClosedSurfaceInternalRepresentation(RIGHT).GetBounds()[5]
+    logic.carryOn(node)
+    assert np.nonzero(voxels(node, RIGHT))[0].max() > np.nonzero(drawn)[0].max()
+    assert node.GetClosedSurfaceInternalRepresentation(RIGHT).GetBounds()[5] > top
+    assert node.GetClosedSurfaceInternalRepresentation(LEFT) is not None
+
+
 # --- the way back ----------------------------------------------------------------------------------------------------
 
 

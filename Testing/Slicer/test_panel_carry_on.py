@@ -1,4 +1,4 @@
-"""Carrying corrections on in the panel: the button and the box, the next slice, the list, undo of the Segment Editor."""
+"""Carrying corrections on in the panel: the button and the box, the next slice, the list, the editor's undo."""
 
 from __future__ import annotations
 

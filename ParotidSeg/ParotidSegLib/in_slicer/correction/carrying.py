@@ -228,6 +228,8 @@ class Correcting:
         undo.save_step(self._node)
         matrix = between(self._volume, self._node) @ index_to_ras(self._volume, world=False)
         segmentation = self._node.GetSegmentation()
+        surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        shows_surfaces = segmentation.ContainsRepresentation(surface)
         was_modifying = self._node.StartModify()
         try:
             for structure, mask in masks.items():
@@ -240,6 +242,8 @@ class Correcting:
                     )
                 else:
                     segmentation.ClearSegment(structure.key)
+            if shows_surfaces:  # they went with the arrays
+                self._node.CreateClosedSurfaceRepresentation()
         finally:
             self._node.EndModify(was_modifying)
 

@@ -79,12 +79,12 @@ class Cutout:
 
     def middle(self, structure: Structure, number: int) -> tuple[float, float, float]:
         """The middle of a gland in a slice of the volume, or of what the model drew there: (R, A, S) in mm."""
-        drawn = self.masks.get(structure.label, np.zeros(1, bool))
-        before = sitk.GetArrayViewFromImage(self.automatic) == structure.label
-        slab = self.slab([number])
-        candidates = (drawn & slab, before & slab, drawn, before)
-        index = next((np.argwhere(mask).mean(axis=0) for mask in candidates if mask.any()), np.zeros(3))
-        index[self._axis()] = number - self.box[self._axis()].start
+        axis, at = self._axis(), number - self.box[self._axis()].start
+        before = sitk.GetArrayViewFromImage(self.automatic)
+        drawn = self.masks.get(structure.label, before == structure.label)
+        in_slice = (drawn.take([at], axis), before.take([at], axis) == structure.label, drawn)
+        index = next((np.argwhere(mask).mean(axis=0) for mask in in_slice if mask.any()), np.zeros(3))
+        index[axis] = at
         x, y, z = self.image.TransformContinuousIndexToPhysicalPoint(index[::-1].tolist())
         return -x, -y, z
 

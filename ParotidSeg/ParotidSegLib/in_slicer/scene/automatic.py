@@ -47,7 +47,7 @@ def keep(
         "keys": {s.key: s.label for s in structures},
     }
     content = json.dumps(header).encode("utf-8") + b"\n" + np.ascontiguousarray(inside).tobytes()
-    segmentation_node.SetAttribute(attribute, base64.b64encode(zlib.compress(content, 9)).decode("ascii"))
+    segmentation_node.SetAttribute(attribute, base64.b64encode(zlib.compress(content, 6)).decode("ascii"))
 
 
 def fingerprint(segmentation_node: Any) -> str:
