@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qt
 import slicer
 import slicer.util
 from made_panel import make_panel, run_event_loop_until
@@ -208,6 +209,19 @@ def test_a_row_of_the_list_shows_the_slice_and_takes_it_back(panel: Any, node: A
     panel.ui.segmentEditor.undo()
     panel.measure()
     assert len(listed(panel)) == 2
+
+
+def test_texts_and_list_fit_into_slicers_column(panel: Any, node: Any) -> None:
+    for key in (RIGHT, LEFT):
+        for number in (FIRST, SECOND):
+            stroke(panel, node, key, number)
+    panel.ui.carryOnButton.click()
+    for button in (panel.ui.nextSliceButton, panel.ui.carryOnButton):  # a reason, then a problem
+        button.click()
+        assert panel.ui.carryOnLabel.visible
+        for _ in range(3):  # what was shown finds its place step by step
+            qt.QApplication.processEvents()
+        assert panel.root.layout().totalMinimumSize().width() <= 400
 
 
 # --- scenes and segmentations ----------------------------------------------------------------------------------------
