@@ -47,23 +47,23 @@ def measured(root: Path, strokes: int) -> dict[str, list[tuple[float, float]]]:
     panel = ParotidSegPanel(
         slicer.util.loadUI(str(root / "ParotidSeg" / "Resources" / "UI" / "ParotidSeg.ui")), ParotidSegLogic()
     )
-    panel.parameters.outputSegmentation = _contours(slicer)
+    panel.parameters.outputSegmentation = contours(slicer)
     panel.ui.correctSection.collapsed = False
     panel.enter()
     panel.measure()
     times: dict[str, list[tuple[float, float]]] = {"stroke": [], "return": []}
     for number in range(strokes):
         _paint(slicer, panel.parameters.outputSegmentation, number)
-        times["stroke"].append(_milliseconds(panel.measure))
+        times["stroke"].append(milliseconds(panel.measure))
         panel.exit()
-        times["return"].append(_milliseconds(lambda: (panel.enter(), _let_timers_run(qt, panel))))
+        times["return"].append(milliseconds(lambda: (panel.enter(), _let_timers_run(qt, panel))))
     if len(panel.review._rows) != len(MIDDLES) or "mL added" not in panel.ui.differenceLabel.text:
         raise RuntimeError("the panel did not measure the strokes")
     panel.cleanup()
     return times
 
 
-def _milliseconds(action: Any) -> tuple[float, float]:
+def milliseconds(action: Any) -> tuple[float, float]:
     """By the clock, and of the main thread's processor time: it counts where other programs keep the machine busy."""
     clock, processor = time.perf_counter(), time.thread_time()
     action()
@@ -79,7 +79,7 @@ def _let_timers_run(qt: Any, panel: Any) -> None:
         panel._later.setInterval(300)
 
 
-def _contours(slicer: Any) -> Any:
+def contours(slicer: Any) -> Any:
     """A CT in the scene, and a segmentation with both glands as if a model had drawn them."""
     import SimpleITK as sitk
 

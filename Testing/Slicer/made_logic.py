@@ -61,7 +61,7 @@ def made_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...
 
     def place(script: str, file: Path = labels) -> None:
         text = f"LABELS = {str(file)!r}\nREPORT = json.loads({json.dumps(REPORT)!r})\n{script}"
-        monkeypatch.setattr("ParotidSegLib.in_slicer.run.segment_command", lambda *_, **__: worker(text))
+        monkeypatch.setattr("ParotidSegLib.in_slicer.running.run.segment_command", lambda *_, **__: worker(text))
 
     return place
 

@@ -14,6 +14,7 @@ import slicer
 import slicer.util
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.panel.panel import ParotidSegPanel
 from ParotidSegLib.in_slicer.parameters import ParotidSegParameters
 from ParotidSegLib.in_slicer.scene.results import keep_report
@@ -101,8 +102,11 @@ class MadeLogic(ScriptedLoadableModuleLogic):
     def structures(self, node: Any) -> Any:
         return PAROTIDS
 
-    def differences(self, node: Any) -> dict[str, tuple[float, float]]:
+    def differences(self, node: Any) -> dict[str, Any]:
         return {}
+
+    def correcting(self, node: Any, editor: Any = None) -> Any:
+        raise ImageError("No model has drawn here.")
 
     def dicomFolder(self, volume: Any) -> None:
         return None

@@ -164,16 +164,26 @@ def _use_dark_theme() -> None:
 
 
 def _correct(panel: Any) -> None:
-    """Paint a little, as a person would, with the sections for correcting and exporting open."""
-    node, volume = panel.parameters.outputSegmentation, panel.parameters.inputVolume
-    voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Parotid_R", volume)
-    centre = [int(indices.mean()) for indices in np.nonzero(voxels)]
-    voxels[centre[0], centre[1] - 8 : centre[1] + 8, centre[2] - 8 : centre[2] + 8] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, "Parotid_R", volume)
+    """Paint in two slices, as a person would, with the sections for correcting and exporting open.
+
+    The first is carried on, the second not yet; then the next slice is asked for.
+    """
     panel.ui.segmentSection.collapsed = True
     panel.ui.correctSection.collapsed = panel.ui.exportSection.collapsed = False
+    _paint(panel, 0)
+    panel.ui.carryOnButton.click()
+    _paint(panel, 6)
+    panel.ui.nextSliceButton.click()
     panel.ui.segmentEditor.setCurrentSegmentID("Parotid_R")
-    panel.ui.segmentEditor.setActiveEffectByName("Paint")
+
+
+def _paint(panel: Any, above: int) -> None:
+    """Make the right gland wider in a slice, so many above its middle."""
+    node, volume = panel.parameters.outputSegmentation, panel.parameters.inputVolume
+    voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Parotid_R", volume)
+    z, y, x = (int(indices.mean()) for indices in np.nonzero(voxels))
+    voxels[z + above, y - 4 : y + 4, x - 5 : x + 5] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, "Parotid_R", volume)
 
 
 if __name__ == "__main__":

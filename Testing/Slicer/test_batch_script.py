@@ -67,7 +67,7 @@ def test_the_series_of_the_dicom_database_are_segmented(run_script, dicom_databa
 
 @pytest.mark.engine
 def test_a_batch_that_is_interrupted_leaves_no_process(slicer_app, tmp_path, sample_ct, monkeypatch):
-    from ParotidSegLib.in_slicer import batch
+    from ParotidSegLib.in_slicer.running import batch
     from ParotidSegLib.in_slicer.worker.process_tree import marked
 
     started: list[subprocess.Popen] = []
@@ -129,7 +129,7 @@ def test_whatever_happens_the_application_ends(run_script, slicer_app, monkeypat
     def fail(arguments):
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr("ParotidSegLib.in_slicer.batch.main", fail)
+    monkeypatch.setattr("ParotidSegLib.in_slicer.running.batch.main", fail)
     with pytest.raises(RuntimeError):
         run_script("folder", "--output", "out")
     assert slicer_app.app.exit_code == 1

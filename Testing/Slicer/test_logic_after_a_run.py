@@ -19,10 +19,10 @@ def test_edits_are_measured_and_one_gland_can_be_reset(logic, slicer_app, drawn)
     erase_half(slicer_app, drawn, RIGHT_PAROTID.key)
     erase_half(slicer_app, drawn, LEFT_PAROTID.key)
     changes = logic.differences(drawn)
-    assert all(added == 0.0 and removed > 0.5 for added, removed in changes.values())
+    assert all(change.added == 0 and change.removed_ml > 0.5 for change in changes.values())
     logic.resetGland(drawn, RIGHT_PAROTID.key)
     after = logic.differences(drawn)
-    assert after[RIGHT_PAROTID.key] == (0.0, 0.0)
+    assert after[RIGHT_PAROTID.key].added == after[RIGHT_PAROTID.key].removed == 0
     assert after[LEFT_PAROTID.key] == changes[LEFT_PAROTID.key]
 
 
@@ -31,7 +31,7 @@ def test_an_error_that_nobody_foresaw_ends_a_run_too(logic, ct, made_worker, mon
         raise KeyError("which no one thought of")
 
     made_worker(GOOD)
-    monkeypatch.setattr("ParotidSegLib.in_slicer.run.put_segments", put)
+    monkeypatch.setattr("ParotidSegLib.in_slicer.running.run.put_segments", put)
     with pytest.raises(WorkerError, match="could not be put into the scene"):
         logic.segment(ct)
     told: list[tuple[object, ...]] = []
@@ -43,7 +43,7 @@ def test_an_error_that_nobody_foresaw_ends_a_run_too(logic, ct, made_worker, mon
 
 def test_a_model_is_not_checked_anew_after_every_stroke(logic, drawn, monkeypatch):
     structures = logic.structures(drawn)
-    monkeypatch.setattr("ParotidSegLib.in_slicer.run.load_bundle", lambda *_: pytest.fail("it was"))
+    monkeypatch.setattr("ParotidSegLib.in_slicer.running.run.load_bundle", lambda *_: pytest.fail("it was"))
     assert logic.structures(drawn) == structures
 
 
@@ -55,7 +55,7 @@ def test_what_no_model_drew_has_no_differences(logic, slicer_app, ct):
 
 
 def test_the_structures_of_a_model_that_has_gone_are_the_glands(logic, drawn):
-    from ParotidSegLib.in_slicer.run import BUNDLE
+    from ParotidSegLib.in_slicer.running.run import BUNDLE
 
     assert drawn.GetAttribute(BUNDLE) == "parotid-ct"
     drawn.SetAttribute(BUNDLE, "/nowhere/bundle.zip")
@@ -73,6 +73,6 @@ def test_report_and_automatic_contours_survive_saving_the_scene(logic, slicer_ap
     slicer_app.util.loadScene(str(path))
     node = slicer_app.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     assert report_of(node) == REPORT
-    assert changes[RIGHT_PAROTID.key][1] > 0.5
+    assert changes[RIGHT_PAROTID.key].removed_ml > 0.5
     for key, change in logic.differences(node).items():
-        assert change == pytest.approx(changes[key])
+        assert (change.added, change.removed) == (changes[key].added, changes[key].removed)

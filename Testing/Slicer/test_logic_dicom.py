@@ -83,7 +83,7 @@ def test_dicom_of_another_ct_is_refused_with_the_librarys_sentence(logic, ct, dr
 
 def test_dicom_without_its_packages_says_what_to_install(logic, ct, drawn, monkeypatch, tmp_path):
     """Slicer brings the others: the packages of the tests are the same."""
-    monkeypatch.setattr("ParotidSegLib.in_slicer.dicom_job.missing", lambda name: ["pydicom"])
+    monkeypatch.setattr("ParotidSegLib.in_slicer.running.dicom_job.missing", lambda name: ["pydicom"])
     monkeypatch.setattr("ParotidSegLib.in_slicer.logic.missing", lambda name: ["pydicom"])
     with pytest.raises(OutputError, match="install contourpy"):
         logic.export(drawn, ct, tmp_path, suffix=".seg.dcm", dicom_folder=tmp_path)

@@ -135,7 +135,7 @@ def check_correction(panel: Any, node: Any) -> None:
     slicer.util.updateSegmentBinaryLabelmapFromArray(eaten, node, "Parotid_R", panel.parameters.inputVolume)
     before = cells(panel)
     run_event_loop_until(lambda: cells(panel) != before)  # measured by itself
-    assert panel.ui.differenceLabel.text.startswith("Right parotid gland: 0.0 mL added, ")
+    assert panel.ui.differenceLabel.text.startswith("Right parotid gland: 0.0 mL added (0 voxels), ")
     editor = panel.ui.segmentEditor
     editor.setCurrentSegmentID("Parotid_R")
     panel.ui.resetButton.click()

@@ -12,8 +12,8 @@ import slicer
 from made_panel import MadeLogic, MadeRun, add_ct, made_segmentation, make_panel, run_event_loop_until
 
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.in_slicer.run import BUNDLE
-from ParotidSegLib.in_slicer.several import contours_of
+from ParotidSegLib.in_slicer.running.run import BUNDLE
+from ParotidSegLib.in_slicer.running.several import contours_of
 
 GOOD = "say('segment', 0.5)\nprint('a note', flush=True)\nsay('result', 1.0, files=[], report={})\n"
 SLOW = "say('segment', 0.4)\ntime.sleep(60)\n"

@@ -55,7 +55,7 @@ def test_the_worker_is_asked_for_the_uncertainty_only_if_it_is_wanted(logic, ct,
         given.append(extra)
         return worker("")
 
-    monkeypatch.setattr("ParotidSegLib.in_slicer.run.segment_command", command)
+    monkeypatch.setattr("ParotidSegLib.in_slicer.running.run.segment_command", command)
     for wanted in (False, True):
         run = logic.start(ct, uncertainty=wanted)
         run.job.wait(20)

@@ -16,7 +16,7 @@ from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_path
 from ..structures import Structure
 from ..writing.export import DICOM_SUFFIXES, write_segmentation
-from .dicom_job import DicomJob
+from .running.dicom_job import DicomJob
 from .scene.results import report_of
 from .scene.reviewed import review_mark
 from .scene.scene import gland_labels, gland_table

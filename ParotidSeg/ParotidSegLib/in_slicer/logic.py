@@ -15,17 +15,18 @@ from typing import Any
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from ..errors import BundleError, ImageError, WorkerError
+from ..errors import BundleError, WorkerError
 from ..structures import PAROTIDS, Structure
 from . import exports
-from .dicom_job import DatabaseJob, DicomJob
+from .correction.carrying import Correcting
 from .installing.engine_packages import DICOM, missing
 from .installing.installer import Plan, make_plan
 from .installing.preparation import Preparation, lacking_set
 from .parameters import ParotidSegParameters
-from .run import BUNDLE, SegmentationRun, checked_bundle, structures_of, worker_python
+from .running.dicom_job import DatabaseJob, DicomJob
+from .running.run import BUNDLE, SegmentationRun, checked_bundle, correcting_network, structures_of, worker_python
 from .scene import undo
-from .scene.scene import dicom_files, edits_ml, reset_glands
+from .scene.scene import Difference, dicom_files, edits_ml
 from .worker.events import Event, Failure, Result
 
 POLL_SECONDS = 0.05
@@ -215,25 +216,46 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         """Bring the former segments back; whether there were any."""
         return undo.undo(segmentationNode)
 
-    def differences(self, segmentationNode: Any) -> dict[str, tuple[float, float]]:
-        """What edits added and took away since the model drew, in mL, by structure key; empty if no model drew."""
+    def differences(self, segmentationNode: Any) -> dict[str, Difference]:
+        """What edits added and took away since the model drew, by structure key; empty if no model drew."""
         volume = volume_of(segmentationNode)
         if volume is None or volume.GetImageData() is None:
             return {}
-        changes = edits_ml(segmentationNode, volume, self.structures(segmentationNode)) or {}
-        return {key: (float(change.added_ml), float(change.removed_ml)) for key, change in changes.items()}
+        return edits_ml(segmentationNode, volume, self.structures(segmentationNode)) or {}
 
     def resetGland(self, segmentationNode: Any, key: str) -> None:
-        """Bring one gland back to the automatic contour. The panel has let the Segment Editor save the state before.
+        """Bring one gland back to the automatic contour, without any corrected slice.
 
         Raises:
             ImageError: there is no automatic contour to go back to.
         """
-        volume = volume_of(segmentationNode)
-        if volume is None:
-            raise ImageError("The CT of this segmentation is not in the scene: load it first.")
-        wanted = [structure for structure in self.structures(segmentationNode) if structure.key == key]
-        reset_glands(segmentationNode, volume, wanted, save_for_undo=lambda: None)
+        self.correcting(segmentationNode).reset(key)
+
+    def correcting(self, segmentationNode: Any, editorNode: Any = None) -> Correcting:
+        """The corrections of a segmentation as it is now: `slices()`, `carry_on()`, `take_back()`, `next_slice()`.
+
+        Args:
+            segmentationNode: what a model drew and a person corrects.
+            editorNode: a Segment Editor's parameter node whose masking counts for what is carried on.
+
+        Raises:
+            ImageError: there is no automatic contour, or its CT is not in the scene.
+        """
+        return Correcting(
+            segmentationNode,
+            volume_of(segmentationNode),
+            self.structures(segmentationNode),
+            network=lambda: correcting_network(segmentationNode.GetAttribute(BUNDLE) or "parotid-ct"),
+            editor_node=editorNode,
+        )
+
+    def carryOn(self, segmentationNode: Any, editorNode: Any = None) -> None:
+        """Carry the corrected slices to the rest of their glands. Arguments and errors as of `correcting`.
+
+        Raises:
+            ImageError: also where nothing was corrected; nothing is changed then.
+        """
+        self.correcting(segmentationNode, editorNode).carry_on()
 
     # --- files -------------------------------------------------------------------------------------------------------
 

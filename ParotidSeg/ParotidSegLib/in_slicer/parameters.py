@@ -76,6 +76,7 @@ class ParotidSegParameters:
         bundle: name of a model that ships, or path of the user's own; empty while that is being chosen.
         engine, device, mirror: how the model runs.
         uncertainty: whether a volume shows where the model was unsure.
+        carryOnAfterStroke: whether corrections are carried on after every stroke, without the button.
         exportFormat, exportFolder, dicomFolder: what is written, where, and where the CT's DICOM files are.
     """
 
@@ -86,6 +87,7 @@ class ParotidSegParameters:
     device: DeviceChoice = DeviceChoice.AUTO
     mirror: bool = True
     uncertainty: bool = False
+    carryOnAfterStroke: bool = False
     exportFormat: ExportFormat = ExportFormat.RTSTRUCT
     exportFolder: str = ""
     dicomFolder: str = ""

@@ -13,7 +13,7 @@ import slicer.util
 
 code = 1
 try:
-    from ParotidSegLib.in_slicer.batch import main
+    from ParotidSegLib.in_slicer.running.batch import main
 
     code = main(sys.argv[1:])
 finally:  # whatever happened: without a window nobody could end the application

@@ -38,7 +38,7 @@ def worker_python() -> Path:
     """The Python for the child: PythonSlicer inside the application, this very one elsewhere."""
     if getattr(sys.modules.get("slicer"), "app", None) is None:
         return Path(sys.executable)
-    from ParotidSegLib.in_slicer.run import worker_python as python_of_the_application
+    from ParotidSegLib.in_slicer.running.run import worker_python as python_of_the_application
 
     return python_of_the_application()
 

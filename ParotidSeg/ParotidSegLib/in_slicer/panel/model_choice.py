@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ...errors import BundleError
 from ...model.bundle import Bundle, shipped_bundles
 from ..parameters import ParotidSegParameters
-from ..run import checked_bundle, modified
+from ..running.run import checked_bundle, modified
 from .styles import PROBLEM_STYLE
 
 

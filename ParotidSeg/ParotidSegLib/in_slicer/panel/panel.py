@@ -12,11 +12,11 @@ from slicer.util import VTKObservationMixin
 
 from ...errors import ImageError
 from ...structures import Structure
+from ..running.several import scans_of_scene
 from ..scene import undo
 from ..scene.scene import GlandRow, gland_table
-from ..several import scans_of_scene
 from ..showing.views import LentViews
-from .correct_section import CorrectSection
+from .correct.correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
 from .own_widgets import own_widgets, parameter_widgets

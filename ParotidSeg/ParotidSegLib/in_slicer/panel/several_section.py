@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ..parameters import ParotidSegParameters, run_options
-from ..several import SeveralRuns, contours_of, scans_of_scene
+from ..running.several import SeveralRuns, contours_of, scans_of_scene
 from .model_choice import ModelChoice
 from .run_section import RunSection
 

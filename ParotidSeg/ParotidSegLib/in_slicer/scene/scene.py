@@ -71,10 +71,21 @@ class GlandRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """What an edit changed, mL: what it added and what it took away."""
+    """What an edit changed: voxels of the volume that it added and took away, and how large they are in mL."""
 
-    added_ml: float
-    removed_ml: float
+    added: int
+    removed: int
+    voxel_ml: float
+
+    @property
+    def added_ml(self) -> float:
+        """What was added, mL."""
+        return self.added * self.voxel_ml
+
+    @property
+    def removed_ml(self) -> float:
+        """What was taken away, mL."""
+        return self.removed * self.voxel_ml
 
 
 def is_in_scene(node: Any) -> bool:
@@ -164,7 +175,7 @@ def _write(segmentation_node: Any, labels: np.ndarray, volume_node: Any, structu
         for structure in structures:
             if segmentation.GetSegment(structure.key) is None:
                 segmentation.AddEmptySegment(structure.key, structure.name)
-            _give_array_of_its_own(segmentation, structure.key)
+            give_array_of_its_own(segmentation, structure.key)
             describe(segmentation.GetSegment(structure.key), structure)
             segmentation.GetSegment(structure.key).SetTag(undo.RUN, segmentation_node.GetAttribute(undo.RUN) or "")
             mask = labels == structure.label
@@ -185,7 +196,7 @@ def _write(segmentation_node: Any, labels: np.ndarray, volume_node: Any, structu
         segmentation_node.EndModify(was_modifying)
 
 
-def _give_array_of_its_own(segmentation: Any, segment_id: str) -> None:
+def give_array_of_its_own(segmentation: Any, segment_id: str) -> None:
     """End the sharing of one array by several segments, for this one.
 
     Slicer also puts a new segment into an array that is there, and would resample the gland to the grid of that array.
@@ -229,17 +240,24 @@ def _drawn(
 
     Measuring looks at this box alone: a scan has thirty times as many voxels.
     """
-    masks = {
-        structure.label: mask_on_voxels(segmentation_node, structure.key, volume_node)
-        for structure in structures
-        if segmentation_node.GetSegmentation().GetSegment(structure.key) is not None
-    }
+    masks = drawn_masks(segmentation_node, volume_node, structures)
     box = box_around(*(box for box, _ in masks.values()))
     labels = np.zeros([side.stop - side.start for side in box], np.uint8)
     for label, (place, mask) in masks.items():
         part = labels[within(place, box)]
         part[mask & (part == 0)] = label
     return box, labels
+
+
+def drawn_masks(
+    segmentation_node: Any, volume_node: Any, structures: Sequence[Structure]
+) -> dict[int, tuple[tuple[slice, slice, slice], np.ndarray]]:
+    """Each segment that is there, by its label: a box of the volume's voxels, and the mask (z, y, x) in it."""
+    return {
+        structure.label: mask_on_voxels(segmentation_node, structure.key, volume_node)
+        for structure in structures
+        if segmentation_node.GetSegmentation().GetSegment(structure.key) is not None
+    }
 
 
 def gland_table(segmentation_node: Any, volume_node: Any, structures: Sequence[Structure] = PAROTIDS) -> list[GlandRow]:
@@ -291,8 +309,9 @@ def edits_ml(
     voxel_ml = _voxel_ml(volume_node)
     return {
         structure.key: Difference(
-            np.count_nonzero((after == structure.label) & (before != structure.label)) * voxel_ml,
-            np.count_nonzero((before == structure.label) & (after != structure.label)) * voxel_ml,
+            int(np.count_nonzero((after == structure.label) & (before != structure.label))),
+            int(np.count_nonzero((before == structure.label) & (after != structure.label))),
+            voxel_ml,
         )
         for structure in structures
     }

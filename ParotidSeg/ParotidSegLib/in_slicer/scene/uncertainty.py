@@ -12,11 +12,14 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from . import automatic
 from .hierarchy import place_beside
 from .voxels import check_on_voxels
 
 #: Role of the node reference from a segmentation to the volume of its uncertainty.
 ROLE = "ParotidSeg.uncertainty"
+#: Attribute of that volume: the fingerprint of the automatic contour that it belongs to.
+_OF = "ParotidSeg.automatic"
 
 
 def put_uncertainty(path: Path, volume_node: Any, segmentation_node: Any) -> Any:
@@ -48,9 +51,21 @@ def put_uncertainty(path: Path, volume_node: Any, segmentation_node: Any) -> Any
     # The same voxels as the CT's, under the same transform.
     node.CopyOrientation(volume_node)
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetAttribute(_OF, automatic.fingerprint(segmentation_node))
     _show_what_is_unsure(node)
     place_beside(node, volume_node)
     return node
+
+
+def uncertainty_of(segmentation_node: Any, volume_node: Any) -> np.ndarray | None:
+    """Where the model that drew the automatic contour was unsure, percent (z, y, x) on the volume's voxels; or None."""
+    node = segmentation_node.GetNodeReference(ROLE)
+    if node is None or node.GetAttribute(_OF) != automatic.fingerprint(segmentation_node):  # of another run
+        return None
+    shape = volume_node.GetImageData().GetDimensions()
+    if node.GetImageData() is None or node.GetImageData().GetDimensions() != shape:
+        return None
+    return slicer.util.arrayFromVolume(node)
 
 
 def _show_what_is_unsure(node: Any) -> None:

@@ -9,6 +9,7 @@ line with the segments that it has brought back.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,9 +18,9 @@ import vtk
 
 from ...structures import Structure
 
-#: Called with a node whenever its state is saved: other histories of it.
-also_saved: list[Callable[[Any], object]] = []
-#: Attribute of the node and tag of its segments: which run drew them.
+#: Called with a node whenever its state is saved: other histories of it; each says whether it keeps this node's.
+also_saved: list[Callable[[Any], bool]] = []
+#: Attribute of the node and tag of its segments: which run, or step of carrying corrections on, drew them.
 RUN = "ParotidSeg.run"
 _MOST_STATES = 10
 #: By node ID. A history goes when its node has left the scene or got another segmentation.
@@ -44,15 +45,16 @@ class _History:
         self.segments.SaveState()
         self._former = [*self._former, self._attributes()][-_MOST_STATES:]
         self._later = []
-        self._keep()
+        self.keep()
 
     def follow(self, run: str) -> None:
         """Bring back what was kept with the contours of a run (empty: of none), as far as it is known."""
-        self._keep()
+        self.keep()
         if run in self._of_runs or not run:
             self._set(self._of_runs.get(run, {}))
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
+        """Remember what is kept now with the contours of the present run."""
         self._of_runs[self._node.GetAttribute(RUN) or ""] = self._attributes()
 
     def back(self) -> bool:
@@ -62,7 +64,7 @@ class _History:
         return bool(self.segments.RestoreNextState()) and self._exchange(self._later, self._former)
 
     def _exchange(self, source: list[dict[str, str]], target: list[dict[str, str]]) -> bool:
-        self._keep()
+        self.keep()
         target.append(self._attributes())
         self._set(source.pop() if source else {})
         return True
@@ -100,6 +102,28 @@ def save_state(segmentation_node: Any) -> None:
     history.save()
     for save in also_saved:
         save(segmentation_node)
+
+
+def save_step(segmentation_node: Any) -> None:
+    """Remember the segments before a step of correcting where strokes are remembered.
+
+    That is the Segment Editor's history while it edits the node, so that undoing the last run goes on to mean the run;
+    else this one.
+    """
+    history = _history(segmentation_node, make=True)
+    assert history is not None
+    history.keep()
+    if not any([save(segmentation_node) for save in also_saved]):
+        history.save()
+
+
+def begin(segmentation_node: Any, structures: Sequence[Structure]) -> None:
+    """From now on what is kept with the node belongs to a step of its own: these segments, as they are now, are its."""
+    segmentation_node.SetAttribute(RUN, uuid.uuid4().hex)
+    for structure in structures:
+        segment = segmentation_node.GetSegmentation().GetSegment(structure.key)
+        if segment is not None:
+            segment.SetTag(RUN, segmentation_node.GetAttribute(RUN))
 
 
 def follow(segmentation_node: Any, structures: Sequence[Structure]) -> None:

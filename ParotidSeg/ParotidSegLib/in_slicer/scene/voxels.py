@@ -6,6 +6,7 @@ DICOM, the scanner's); its *world* space has the transforms applied under which 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +176,13 @@ def within(box: Slices, outer: Slices) -> Slices:
     return z, y, x
 
 
-def oriented_mask(mask: np.ndarray, matrix: np.ndarray) -> Any:
+def oriented_mask(mask: np.ndarray, matrix: np.ndarray, first: Sequence[int] = (0, 0, 0)) -> Any:
     """The part of a mask (z, y, x) around its voxels as a vtkOrientedImageData with 0 and 1.
 
     Args:
         mask: of bools.
         matrix: 4×4 from voxel index to the space in which it is wanted.
+        first: index (z, y, x) of the mask's first voxel, if it is a part of the volume that the matrix is of.
 
     Returns:
         The image; without a voxel its extent is empty.
@@ -189,7 +191,7 @@ def oriented_mask(mask: np.ndarray, matrix: np.ndarray) -> Any:
     geometry = slicer.util.vtkMatrixFromArray(matrix)
     image.SetGeometryFromImageToWorldMatrix(geometry)
     box = box_of(mask)
-    bounds = [(s.start, s.stop - 1) for s in reversed(box)]
+    bounds = [(s.start + at, s.stop - 1 + at) for s, at in zip(reversed(box), reversed(first), strict=True)]
     image.SetExtent(*(bound for pair in bounds for bound in pair))
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
     if mask[box].size:

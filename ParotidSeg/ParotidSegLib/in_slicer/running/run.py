@@ -12,16 +12,17 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..errors import BundleError, ImageError, ParotidSegError
-from ..model.bundle import Bundle, load_bundle, shipped_bundles
-from ..structures import Structure
-from ..writing.outputs import UNCERTAINTY
-from .installing.engine_packages import python_path
-from .scene.results import keep_report
-from .scene.scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
-from .scene.uncertainty import put_uncertainty
-from .worker.events import Event, Failure, Result
-from .worker.job import WorkerJob, segment_command
+from ...correcting.expected.network import CorrectingNetwork, network_of
+from ...errors import BundleError, ImageError, ParotidSegError
+from ...model.bundle import Bundle, load_bundle, shipped_bundles
+from ...structures import Structure
+from ...writing.outputs import UNCERTAINTY
+from ..installing.engine_packages import python_path
+from ..scene.results import keep_report
+from ..scene.scene import check_takes_voxels, is_in_scene, new_segmentation, put_segments, write_volume
+from ..scene.uncertainty import put_uncertainty
+from ..worker.events import Event, Failure, Result
+from ..worker.job import WorkerJob, segment_command
 
 #: Attribute of the segmentation node: the model that drew in it, by name or path, for its structures.
 BUNDLE = "ParotidSeg.bundle"
@@ -73,6 +74,19 @@ def structures_of(bundle: str) -> Sequence[Structure]:
 @functools.lru_cache(maxsize=8)
 def _structures_of(bundle: str, _modified: float) -> Sequence[Structure]:
     return load_bundle(bundle).structures
+
+
+def correcting_network(bundle: str) -> CorrectingNetwork | None:
+    """What a model has learned of corrections; None if it has nothing of the kind, or is refused or gone."""
+    return _correcting_network(bundle, modified(bundle))
+
+
+@functools.lru_cache(maxsize=2)
+def _correcting_network(bundle: str, _modified: float) -> CorrectingNetwork | None:
+    try:
+        return network_of(load_bundle(bundle))
+    except BundleError:  # corrections are carried on without it, if a little worse
+        return None
 
 
 class SegmentationRun:

@@ -14,15 +14,15 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..errors import OutputError
-from ..structures import PAROTIDS, Structure
-from ..writing.export import write_segmentation
-from .installing.engine_packages import DICOM, missing, python_path, set_to_install
+from ...errors import OutputError
+from ...structures import PAROTIDS, Structure
+from ...writing.export import write_segmentation
+from ..installing.engine_packages import DICOM, missing, python_path, set_to_install
+from ..scene.hierarchy import add_to_database, open_database
+from ..scene.scene import dicom_files, gland_labels, is_edited
+from ..worker.events import Cancelled, Event, Failure, Progress, Result
+from ..worker.job import WorkerJob, module_command
 from .run import BUNDLE, worker_python
-from .scene.hierarchy import add_to_database, open_database
-from .scene.scene import dicom_files, gland_labels, is_edited
-from .worker.events import Cancelled, Event, Failure, Progress, Result
-from .worker.job import WorkerJob, module_command
 
 STALL_SECONDS = 300.0
 #: The command line begins the sentence of a failure with its own name.

@@ -11,17 +11,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ImageError, ParotidSegError
-from ..files.debris import temporary_folder
-from ..model.bundle import load_bundle
-from ..reading.dicom_series import list_series
-from ..terminal import cli
-from ..terminal.batch.command import LISTING
-from ..writing.export import write_json
-from .installing.engine_packages import DICOM, python_path
+from ...errors import ImageError, ParotidSegError
+from ...files.debris import temporary_folder
+from ...model.bundle import load_bundle
+from ...reading.dicom_series import list_series
+from ...terminal import cli
+from ...terminal.batch.command import LISTING
+from ...writing.export import write_json
+from ..installing.engine_packages import DICOM, python_path
+from ..worker.job import child_environment, module_command
+from ..worker.process_tree import kill_tree, wait_for_tree
 from .run import worker_python
-from .worker.job import child_environment, module_command
-from .worker.process_tree import kill_tree, wait_for_tree
 
 _DATABASE = "--dicom-database"
 #: Slicer takes --help for itself, wherever it stands, and shows its own.

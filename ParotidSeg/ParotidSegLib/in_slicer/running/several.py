@@ -12,11 +12,11 @@ from typing import Any
 import slicer.util
 from slicer.i18n import tr as _
 
-from ..errors import ParotidSegError
+from ...errors import ParotidSegError
+from ..scene.scene import is_in_scene
+from ..scene.uncertainty import ROLE as UNCERTAINTY_ROLE
+from ..worker.events import Cancelled, Event, Failure, Progress, Result
 from .run import BUNDLE
-from .scene.scene import is_in_scene
-from .scene.uncertainty import ROLE as UNCERTAINTY_ROLE
-from .worker.events import Cancelled, Event, Failure, Progress, Result
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from ..scene import undo
-from ..scene.scene import is_in_scene
+from ...scene import undo
+from ...scene.scene import is_in_scene
+from .carry_on_rows import CarryOnRows
 
 #: The tools that correct a gland, in this order; the others stay in the Segment Editor module.
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing", "Grow from seeds")
@@ -48,6 +49,7 @@ class CorrectSection:
         editor.autoShowSourceVolumeNode = False  # the views belong to the user
         editor.effectColumnCount = 2  # more make the panel wider than the 400 pixels that it has
         editor.maximumNumberOfUndoStates = 20
+        self._carrying = CarryOnRows(ui, logic, editor_node=editor.mrmlSegmentEditorNode)
         ui.resetButton.connect("clicked()", self._reset)
         ui.correctSection.connect("contentsCollapsed(bool)", self._follow)
         editor.connect("currentSegmentIDChanged(QString)", self._show_reset)
@@ -76,6 +78,7 @@ class CorrectSection:
         As in Slicer's own module the segmentation goes, and the editor's node stays: the widget tidies up by it.
         """
         self._node = self._volume = None
+        self._carrying.release()
         self._end_listening()
         self._ui.segmentEditor.setSegmentationNode(None)
 
@@ -104,6 +107,7 @@ class CorrectSection:
         if not self._listens:
             self._listens = True
             self._ui.segmentEditor.installKeyboardShortcuts()
+        self._carrying.show(self._node)
         self._show_difference()
         self._show_reset()
 
@@ -146,20 +150,29 @@ class CorrectSection:
         node = self._ui.segmentEditor.mrmlSegmentEditorNode()
         return node.GetSegmentationNode() if node is not None else None
 
-    def _save_state(self, node: Any) -> None:
-        if node is not None and self._edited() is node:
+    def _save_state(self, node: Any) -> bool:
+        """Save a state of the node in the editor's history; whether the editor edits that node."""
+        edits = node is not None and self._edited() is node
+        if edits:
             self._ui.segmentEditor.saveStateForUndo()
+        return edits
 
     def _show_difference(self) -> None:
         """Say what the corrections added and removed."""
         changes = self._logic.differences(self._node)
         self._drawn = changes.keys()
-        text = _("{gland}: {added} mL added, {removed} mL removed.")
+        text = _("{gland}: {added} mL added ({more} voxels), {removed} mL removed ({fewer} voxels).")
         lines = [
-            text.format(gland=structure.name, added=f"{added:.1f}", removed=f"{removed:.1f}")
+            text.format(
+                gland=structure.name,
+                added=f"{change.added_ml:.1f}",
+                more=change.added,
+                removed=f"{change.removed_ml:.1f}",
+                fewer=change.removed,
+            )
             for structure in (self._logic.structures(self._node) if changes else ())
-            for added, removed in [changes[structure.key]]
-            if added or removed
+            for change in [changes[structure.key]]
+            if change.added or change.removed
         ]
         if changes and not lines:
             lines = [_("The contours are as the model drew them.")]
@@ -183,7 +196,6 @@ class CorrectSection:
     def _reset(self) -> None:
         gland = self._selected_gland()
         if gland:
-            self._ui.segmentEditor.saveStateForUndo()
             self._logic.resetGland(self._node, gland)
 
 

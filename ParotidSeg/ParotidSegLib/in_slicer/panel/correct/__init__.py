@@ -1,0 +1,1 @@
+"""Correcting: the Segment Editor, carrying corrections on, the list of corrected slices."""
