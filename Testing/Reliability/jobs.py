@@ -185,7 +185,7 @@ JOBS: dict[str, Job] = {
         lambda made, out: [
             *(*_TRAINING, "fit", str(made / "tiny.json"), "--data", str(made / "data"), "--run", str(out / "run")),
         ],
-        varying=("run/events", "run/.lock"),
+        varying=("run/tensorboard/", "run/.lock"),
     ),
     "evaluate": Job(
         _contours,

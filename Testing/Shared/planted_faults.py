@@ -42,8 +42,8 @@ def _swap() -> None:
     raise SilentSwap("sides")
 
 
-def _two_lines() -> None:
-    raise DataError("First line.\nSecond line.")
+def _no_sentence() -> None:
+    raise DataError("Errno 22")
 
 
 def _refusal() -> None:
@@ -55,6 +55,6 @@ TARGETS = {
     "hang": _planted(_hang),
     "traceback": _planted(_traceback),
     "swap": _planted(_swap),
-    "two-lines": _planted(_two_lines),
+    "no-sentence": _planted(_no_sentence),
     "refusal": _planted(_refusal),
 }

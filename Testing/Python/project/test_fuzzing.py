@@ -58,7 +58,7 @@ def test_every_format_of_the_fuzzer_is_tried_here(monkeypatch):
         ("hang", "1 hang"),
         ("traceback", "1 RecursionError"),
         ("swap", "1 SilentSwap"),
-        ("two-lines", "1 no sentence"),
+        ("no-sentence", "1 no sentence"),
     ],
 )
 def test_a_planted_fault_is_found_kept_and_the_rest_is_read(fault, said, tmp_path):
