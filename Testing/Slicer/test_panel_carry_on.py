@@ -216,12 +216,14 @@ def test_texts_and_list_fit_into_slicers_column(panel: Any, node: Any) -> None:
         for number in (FIRST, SECOND):
             stroke(panel, node, key, number)
     panel.ui.carryOnButton.click()
+    panel.root.show()
     for button in (panel.ui.nextSliceButton, panel.ui.carryOnButton):  # a reason, then a problem
         button.click()
         assert not panel.ui.carryOnLabel.isHidden()
         for _ in range(3):  # what was shown finds its place step by step
             qt.QApplication.processEvents()
-        assert panel.root.layout().totalMinimumSize().width() <= 400
+        layout = panel.root.layout()
+        assert layout.totalMinimumSize().width() <= 400
 
 
 # --- scenes and segmentations ----------------------------------------------------------------------------------------
