@@ -81,7 +81,7 @@ def test_correct_carry_on_undo_redo_and_go_on(panel: Any, editor: Any, node: Any
     panel.measure()
     np.testing.assert_array_equal(voxels(node, RIGHT), automatic)
     assert listed(panel) == []
-    assert not panel.ui.correctedTable.visible
+    assert panel.ui.correctedTable.isHidden()
     editor.redo()
     editor.redo()
     panel.measure()
@@ -101,7 +101,7 @@ def test_a_click_right_after_the_editors_undo_knows_what_is_there_now(panel: Any
     np.testing.assert_array_equal(voxels(node, RIGHT), drawn)
     panel.ui.carryOnButton.click()  # the panel has not measured yet
     np.testing.assert_array_equal(voxels(node, RIGHT), carried)
-    assert not panel.ui.carryOnLabel.visible
+    assert panel.ui.carryOnLabel.isHidden()
 
 
 def test_undoing_the_last_run_means_the_run_and_not_a_step_of_correcting(panel: Any, node: Any) -> None:
@@ -120,7 +120,7 @@ def test_what_cannot_be_carried_on_is_said_until_something_can(panel: Any, node:
     np.testing.assert_array_equal(voxels(node, RIGHT), before)
     stroke(panel, node, RIGHT, FIRST)
     panel.ui.carryOnButton.click()
-    assert not panel.ui.carryOnLabel.visible
+    assert panel.ui.carryOnLabel.isHidden()
 
 
 def test_a_segmentation_that_no_model_drew_gets_a_sentence(panel: Any, node: Any) -> None:
@@ -216,12 +216,14 @@ def test_texts_and_list_fit_into_slicers_column(panel: Any, node: Any) -> None:
         for number in (FIRST, SECOND):
             stroke(panel, node, key, number)
     panel.ui.carryOnButton.click()
+    panel.root.show()
     for button in (panel.ui.nextSliceButton, panel.ui.carryOnButton):  # a reason, then a problem
         button.click()
-        assert panel.ui.carryOnLabel.visible
+        assert not panel.ui.carryOnLabel.isHidden()
         for _ in range(3):  # what was shown finds its place step by step
             qt.QApplication.processEvents()
-        assert panel.root.layout().totalMinimumSize().width() <= 400
+        layout = panel.root.layout()
+        assert layout.totalMinimumSize().width() <= 400
 
 
 # --- scenes and segmentations ----------------------------------------------------------------------------------------
@@ -253,7 +255,7 @@ def test_a_scene_that_is_closed_meanwhile_leaves_nothing_to_carry_on(panel: Any,
     panel.ui.carryOnButton.click()
     panel.ui.nextSliceButton.click()
     assert listed(panel) == []
-    assert not panel.ui.carryOnLabel.visible
+    assert panel.ui.carryOnLabel.isHidden()
 
 
 def test_two_segmentations_in_turn_in_the_panel(panel: Any, node: Any, add_volume: Any) -> None:
