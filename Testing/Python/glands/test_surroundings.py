@@ -25,7 +25,7 @@ RIGHT, LEFT = (-59.0, 1.0, 0.0), (59.0, 1.0, 0.0)
 
 def measured(**centroids: tuple[float, float, float]) -> dict[str, Measurement]:
     keys = {"right": RIGHT_PAROTID.key, "left": LEFT_PAROTID.key}
-    return {keys[side]: Measurement(25.0, -20.0, point, 0.9) for side, point in centroids.items()}
+    return {keys[side]: Measurement(25.0, -20.0, point) for side, point in centroids.items()}
 
 
 def made_section(
