@@ -10,12 +10,10 @@ import SimpleITK as sitk
 import slicer
 import slicer.util
 from made_corrections import made_scan
-from made_images import made_head, values
-from made_scene import add_ball, made_glands, oblique_head
+from made_images import values
 from made_strokes import LEFT, RIGHT, add_case, correct, draw, overlap, voxels
 from orientations import rotation
 
-from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.logic import ParotidSegLogic, volume_of
 from ParotidSegLib.in_slicer.scene import scene, undo
 from ParotidSegLib.structures import PAROTIDS
@@ -351,61 +349,3 @@ def test_the_uncertainty_counts_while_it_is_of_the_automatic_contour(node: Any, 
     np.testing.assert_array_equal(uncertainty_of(node, volume_of(node)), values(scan.uncertainty))
     scene.put_segments(node, scan.wanted, volume_of(node))
     assert uncertainty_of(node, volume_of(node)) is None
-
-
-# --- what cannot be carried on ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "sentence"),
-    [
-        ("no difference", "correct a slice first"),
-        ("nothing since", "correct a slice first"),
-        ("empty gland", "lack the whole right"),
-        ("other gland", "right and left may be mixed up"),
-        ("other voxels", "segment it first"),
-        ("bent", "bends it"),
-    ],
-)
-def test_what_cannot_be_carried_on_is_one_sentence_and_changes_nothing(
-    kind: str, sentence: str, logic: Any, *, node: Any, add_volume: Any
-) -> None:
-    if kind == "nothing since":
-        correct(node, RIGHT, (FIRST,))
-        logic.carryOn(node)
-    elif kind == "empty gland":
-        node.GetSegmentation().ClearSegment(RIGHT)
-    elif kind == "other gland":
-        mask = voxels(node, RIGHT)
-        mask[FIRST] = voxels(node, LEFT)[FIRST]
-        draw(node, RIGHT, mask)
-        erased = voxels(node, LEFT)
-        erased[FIRST] = False
-        draw(node, LEFT, erased)
-    elif kind == "other voxels":
-        node.SetReferenceImageGeometryParameterFromVolumeNode(add_volume(made_head(), "Other"))
-    elif kind == "bent":
-        correct(node, RIGHT, (FIRST,))
-        bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
-        volume_of(node).SetAndObserveTransformNodeID(bent.GetID())
-    before = {key: voxels(node, key) for key in (RIGHT, LEFT)} if kind != "other voxels" else {}
-    attributes = {name: node.GetAttribute(name) for name in node.GetAttributeNames()}
-    could_undo = undo.can_undo(node)
-    with pytest.raises(ImageError, match=sentence) as caught:
-        logic.carryOn(node)
-    assert "\n" not in str(caught.value)
-    for key, mask in before.items():
-        np.testing.assert_array_equal(voxels(node, key), mask)
-    assert {name: node.GetAttribute(name) for name in node.GetAttributeNames()} == attributes
-    assert undo.can_undo(node) == could_undo
-
-
-def test_what_no_model_drew_cannot_be_carried_on(logic: Any, add_volume: Any) -> None:
-    volume = add_volume(oblique_head())
-    node = scene.new_segmentation(volume, "Mine")
-    scene.put_segments(node, made_glands(oblique_head()), volume, is_automatic=False)
-    with pytest.raises(ImageError, match="segment it first"):
-        logic.carryOn(node)
-    add_ball(slicer, node, RIGHT, centre=(10, 20, 10), radius=9.0, grid=oblique_head())
-    with pytest.raises(ImageError, match="segment it first"):
-        logic.correcting(node).next_slice()
