@@ -118,15 +118,16 @@ def test_a_part_of_the_grid_gives_the_same_contours(ct, labels, dataset):
 
 
 @pytest.mark.parametrize("direction", ["axial", "oblique", "rows and slices reversed"])
-def test_the_training_side_draws_the_same_masks(tmp_path, direction):
-    from ParotidSegTrainingLib.preparing.rtstruct import draw, read_structure_set
+def test_our_own_reader_draws_the_same_masks(tmp_path, direction):
+    from ParotidSegLib.reading.contours.drawing import draw
+    from ParotidSegLib.reading.contours.structure_sets import read_structure_set
 
     scan, labels = made_scan(direction)
     write_ct(tmp_path / "ct", scan)
     write_rtstruct(labels, tmp_path / "made.rtstruct.dcm", DicomReference.open(tmp_path / "ct"))
     regions = read_structure_set(tmp_path / "made.rtstruct.dcm")
     for structure in PAROTIDS:
-        drawn = draw(regions.contours_of(structure.key), labels)
+        drawn = draw(regions.contours_of(structure.key).closed, labels)
         assert np.array_equal(drawn.mask, sitk.GetArrayViewFromImage(labels) == structure.label)
 
 
