@@ -116,7 +116,7 @@ def compare_images(
 
     Raises DataError if they are not three-dimensional, or not on the same grid.
     """
-    _require_same_grid(reference, candidate)
+    require_same_grid(reference, candidate)
     spacing_zyx = reference.GetSpacing()[::-1]
     truth, found = (sitk.GetArrayViewFromImage(image) for image in (reference, candidate))
     return {
@@ -127,7 +127,8 @@ def compare_images(
     }
 
 
-def _require_same_grid(reference: sitk.Image, candidate: sitk.Image) -> None:
+def require_same_grid(reference: sitk.Image, candidate: sitk.Image) -> None:
+    """Raise a DataError unless two label maps are three-dimensional and lie on one grid."""
     for image in (reference, candidate):
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
             raise DataError("A label map is not a three-dimensional image with one label per voxel: export it as one.")

@@ -86,6 +86,39 @@ def surface_distances(reference: Mask, candidate: Mask, spacing_zyx: Sequence[fl
     return SurfaceDistances(there, areas[0], back, areas[1])
 
 
+def facing_surface(reference: Mask, candidate: Mask, spacing_zyx: Floats) -> tuple[Floats, Floats, Floats]:
+    """The surface of the reference: how far the candidate goes beyond it, and where it faces.
+
+    Elements without a direction (two voxels that touch at a corner alone, say) are left out.
+
+    Args:
+        reference, candidate: boolean masks (z, y, x) of one shape, neither empty.
+        spacing_zyx: mm.
+
+    Returns:
+        Of each surface element: the distance (mm) to the candidate's surface, positive if the element lies within the
+        candidate, negative if outside, (n,); the area (mm²), (n,); the unit vector that points out of the reference, in
+        the axes of the array (z, y, x), (n, 3).
+    """
+    require_masks(reference, candidate)
+    here, there = _neighbour_codes(reference), _neighbour_codes(candidate)
+    normals = _outward_by_code() / spacing_zyx
+    surface = np.linalg.norm(normals, axis=1)[here] > 0.0
+    distances = _distances_to_nearest(surface, (there > 0) & (there < 255), spacing_zyx)
+    codes = here[surface]
+    outward = normals[codes]
+    beyond = np.where(there[surface] == 0, -distances, distances)
+    return beyond, _areas_by_code(spacing_zyx)[codes], outward / np.linalg.norm(outward, axis=1, keepdims=True)
+
+
+@lru_cache(maxsize=1)
+def _outward_by_code() -> Floats:
+    """From the full to the empty ones of the eight voxels of each neighbour code, in voxels: (256, 3) in (z, y, x)."""
+    offsets = np.array(_CORNERS) - 0.5
+    full = (np.arange(256)[:, np.newaxis] >> np.arange(8)) & 1
+    return np.asarray((1.0 - 2.0 * full) @ offsets)
+
+
 def require_masks(a: Mask, b: Mask) -> None:
     """Raise ValueError unless both are boolean and of one shape."""
     if a.dtype != np.bool_ or b.dtype != np.bool_ or a.shape != b.shape:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ParotidSegLib.console import with_safe_output
 from ParotidSegLib.errors import ParotidSegError
 
+from .commands.combine import add_combine
 from .commands.compare import add_compare
 from .commands.evaluate import add_evaluate
 from .commands.fit import add_training
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     add_recipes(commands)
     add_practice(commands)
     add_prepare(commands)
+    add_combine(commands)
     add_training(commands)
     add_evaluate(commands)
     add_compare(commands)

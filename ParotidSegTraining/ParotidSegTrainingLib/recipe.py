@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,27 @@ class Sampling:
         jitter: largest random shift of the patch from its anchor in mm, (z, y, x).
         foreground_share: share of the patches that have an anchor; the others lie anywhere in the scan within reach of
             such patches (what lies farther from the structures is never read).
+        repeats: pattern of names of cases ("*_oncologist") -> how often such a case comes while the others come once:
+            what says more should be seen more often. The first pattern that fits a name counts.
     """
 
     anchor: str = "voxel"
     jitter: tuple[float, float, float] = (20.0, 20.0, 20.0)
     foreground_share: float = 0.75
+    repeats: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.anchor in ("midpoint", "voxel"), "sampling.anchor must be 'midpoint' or 'voxel'")
         _require(0.0 <= self.foreground_share <= 1.0, "sampling.foreground_share must lie between 0 and 1")
         _require(min(self.jitter) >= 0.0, "sampling.jitter must not be negative")
+        whole = (
+            isinstance(times, int) and not isinstance(times, bool) and times > 0 for times in self.repeats.values()
+        )
+        _require(all(whole), "sampling.repeats must be whole numbers from 1 on")
+
+    def times(self, case: str) -> int:
+        """How often this case comes in a round."""
+        return next((times for pattern, times in self.repeats.items() if fnmatchcase(case, pattern)), 1)
 
 
 @dataclass(frozen=True)

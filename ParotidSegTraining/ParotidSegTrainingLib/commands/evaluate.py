@@ -6,14 +6,19 @@ import argparse
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ParotidSegLib.engines import ENGINES
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.metrics import NSD_TOLERANCES
 
 from ..data.dataset import SPLITS, DatasetFolder
+from .prepare import named
 
+if TYPE_CHECKING:
+    from ..data.masks import MaskFolder
+
+DEFAULT_MODEL = "parotid-ct"
 #: Where a model card gets its table.
 FIGURES = "{figures}"
 #: What a model card shows as a picture (Markdown), and what it may be: a PNG file beside it.
@@ -28,17 +33,36 @@ def add_evaluate(commands: Any) -> None:
         help="score a model, or one folder of contours against another",
         description="Score a model on a split (--data), through the segment() that users run; or, without a model, the "
         "contours of one folder against those of another (--reference and --candidate). The same command goes on with "
-        "an interrupted evaluation.",
+        "an interrupted evaluation. Several folders, or --reference with --images, give one table of all against all "
+        "references, with signed distances by direction and at the ends of the gland; the first reference says which "
+        "cases count.",
     )
     source = evaluate.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder with images/, masks/ and splits.json")
     source.add_argument(
-        "--reference", type=Path, metavar="FOLDER", help="label maps by case, or a folder a case with a mask a gland"
+        "--reference",
+        nargs="+",
+        metavar="[NAME=]FOLDER",
+        help="label maps by case, or a folder a case with a mask a gland",
     )
     evaluate.add_argument(
-        "--candidate", type=Path, metavar="FOLDER", help="the same cases by another reader or program"
+        "--candidate",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]FOLDER",
+        help="the same cases by another reader or program; the first of several is compared with the others",
     )
-    evaluate.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip")
+    evaluate.add_argument(
+        "--images",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="CTs of the references' cases, for pictures and for the model of --bundle, which is the first candidate",
+    )
+    evaluate.add_argument(
+        "--overlays", type=int, default=0, metavar="N", help="draw N patients with the lowest Dice (several folders)"
+    )
+    evaluate.add_argument("--bundle", help="a model: name, folder or zip (default: parotid-ct, unless --candidate)")
     add_case_options(evaluate)
     add_model_options(evaluate)
     evaluate.add_argument("--output", required=True, type=Path, help="folder for tables, summary and plot")
@@ -83,14 +107,61 @@ def _tolerance(text: str) -> float:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    if (arguments.reference is None) != (arguments.candidate is None):
-        arguments.wrong_use("--reference and --candidate go together")
     if arguments.reference is None:
+        if arguments.candidate or arguments.images:
+            arguments.wrong_use("--candidate and --images go with --reference")
         _evaluate_model(arguments)
-    elif arguments.masks or arguments.card:
-        arguments.wrong_use("--masks and --card are for a model: two folders are compared without one")
+        return
+    several = len(arguments.reference) > 1 or len(arguments.candidate) > 1 or arguments.images
+    if not several and not arguments.candidate:
+        arguments.wrong_use("--reference goes with --candidate, --images or another reference")
+    has_model = arguments.images and (arguments.bundle or not arguments.candidate)
+    if arguments.card or (arguments.masks and not has_model):
+        arguments.wrong_use("--masks and --card are for a model: folders are compared without one")
+    if arguments.overlays and not arguments.images:
+        arguments.wrong_use("--overlays needs the CTs: --images")
+    if several:
+        _compare_readers(arguments)
     else:
         _compare_folders(arguments)
+
+
+def _compare_readers(arguments: argparse.Namespace) -> None:
+    from ..data.masks import require_cases
+    from ..judging import readers
+    from ..provenance import provenance
+
+    references, candidates = (
+        [readers.Contours(name, folder) for name, folder in map(_named_folder, texts)]
+        for texts in (arguments.reference, arguments.candidate)
+    )
+    require_cases(arguments.exclude, [one.folder for one in references])
+    if arguments.images and (arguments.bundle or not candidates):
+        from ParotidSegLib.segmentation import open_model
+
+        model = open_model(arguments.bundle or DEFAULT_MODEL, engine=arguments.engine)
+        cases = [case for case in references[0].folder.files if case not in arguments.exclude]
+        masks = arguments.masks or arguments.output / "masks"
+        made = readers.contour_all(model, cases, arguments.images, masks, mirror=not arguments.no_mirror, report=say)
+        candidates.insert(0, readers.Contours(f"{model.bundle.name} {model.bundle.version}", made))
+    pairs = readers.compare_all(candidates, references, exclude=arguments.exclude, report=say)
+    gains = readers.gains(pairs, [one.name for one in candidates])
+    readers.write_comparison(pairs, gains, arguments.output, provenance(arguments.words))
+    if arguments.overlays:
+        from ..judging.reader_pictures import draw_lowest
+
+        pictures, count = arguments.output / "overlays", arguments.overlays
+        draw_lowest(pairs, candidates[0], references, arguments.images, pictures, count=count, report=say)
+    print(readers.table(pairs, gains))
+    print("Files:", *(f"  {arguments.output / name}" for name in readers.FILES), sep="\n")
+
+
+def _named_folder(text: str) -> tuple[str, MaskFolder]:
+    """NAME=FOLDER, or FOLDER alone, which is then called what it is called on disk."""
+    from ..data.masks import MaskFolder
+
+    name, path = named(text)
+    return name or path.resolve().name, MaskFolder.open(path)
 
 
 def _compare_folders(arguments: argparse.Namespace) -> None:
@@ -98,7 +169,7 @@ def _compare_folders(arguments: argparse.Namespace) -> None:
     from ..judging.judge import judge_contours
     from ..provenance import provenance
 
-    reference, candidate = MaskFolder.open(arguments.reference), MaskFolder.open(arguments.candidate)
+    reference, candidate = (MaskFolder.open(named(text)[1]) for (text,) in (arguments.reference, arguments.candidate))
     require_cases(arguments.exclude, (reference, candidate))
     results = judge_contours(
         reference,
@@ -120,7 +191,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
     from ..provenance import provenance
 
     card, pictures = _read_card(arguments.card) if arguments.card else (None, {})
-    model = open_model(arguments.bundle, engine=arguments.engine)
+    model = open_model(arguments.bundle or DEFAULT_MODEL, engine=arguments.engine)
     if card and not model.bundle.path.is_dir():
         raise DataError(f"Figures cannot be recorded in {model.bundle.path}: unpack it and name the folder.")
     folder = DatasetFolder.open(arguments.data, model.bundle.segmenter.preprocessing.inputs)

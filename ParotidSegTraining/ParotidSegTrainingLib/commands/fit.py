@@ -51,7 +51,8 @@ def _add_options(command: argparse.ArgumentParser, *, run: str) -> None:
     command.add_argument("--wandb", metavar="PROJECT", help="show the curves on Weights & Biases too")
 
 
-def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
+def overrides_of(assignments: Sequence[str]) -> dict[str, Any]:
+    """What `--set` says, by dotted field."""
     values = {}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
@@ -65,7 +66,7 @@ def _overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _opened(arguments: argparse.Namespace) -> tuple[Recipe, DatasetFolder]:
-    recipe = recipes.load(arguments.recipe, _overrides(arguments.set))
+    recipe = recipes.load(arguments.recipe, overrides_of(arguments.set))
     return recipe, DatasetFolder.open(arguments.data, recipe.preprocessing.inputs)
 
 

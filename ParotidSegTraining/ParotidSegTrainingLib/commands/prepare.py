@@ -118,7 +118,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     own = RegionPatterns.read(arguments.patterns, keys) if arguments.patterns else None
     sources = []
     for text in arguments.sources:
-        name, path = _named(text)
+        name, path = named(text)
         labels = mapping.of(name or path.resolve().name) if mapping else SourceLabels.plain(structures)
         sources.append(Source(name, path, labels.with_patterns(own) if own else labels))
     prepared = prepare(
@@ -142,7 +142,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 1 if prepared.left_out else 0
 
 
-def _named(text: str) -> tuple[str, Path]:
+def named(text: str) -> tuple[str, Path]:
     """NAME=SOURCE, or SOURCE alone; a folder that has "=" in its name is taken as it is."""
     name, separator, path = text.partition("=")
     if separator and name and not Path(text).exists():

@@ -1,5 +1,8 @@
 """A data set on disk: data/images, data/masks and splits.json; and its cases in memory, ready to be sampled.
 
+Of a case whose contours were drawn on finer voxels than its image has, drawn/CASE.nii.gz may hold them as they were
+drawn: training learns from those, and masks/ has them on the voxels of the image, on which results are judged.
+
 A case has one image, images/CASE.nii.gz, or one for each input of the networks, images/CASE_ct.nii.gz and
 images/CASE_pet.nii.gz for instance. Labels are those of the parotid glands, or of structures.json.
 """
@@ -127,12 +130,28 @@ class DatasetFolder:
         """
         return read_label_map(self.mask_path(case), self.structures)
 
+    def drawn_path(self, case: str) -> Path | None:
+        """File of the case's label map as it was drawn, if there is one."""
+        return self._path("drawn", case)
+
+    def read_drawn(self, case: str) -> sitk.Image | None:
+        """The case's label map as it was drawn, on a grid of its own in the space of the image; None if there is none.
+
+        Raises:
+            DataError: as `read_mask`.
+        """
+        path = self.drawn_path(case)
+        return read_label_map(path, self.structures) if path else None
+
     def _find(self, folder: str, case: str) -> Path:
-        for suffix in SUFFIXES:
-            path = self.root / folder / f"{case}{suffix}"
-            if path.is_file():
-                return path
+        path = self._path(folder, case)
+        if path:
+            return path
         raise DataError(f"The case {case} has no file in {self.root / folder} ({', '.join(SUFFIXES)}).")
+
+    def _path(self, folder: str, case: str) -> Path | None:
+        paths = (self.root / folder / f"{case}{suffix}" for suffix in SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -176,10 +195,15 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
 
     Raises:
         ImageError: an image is damaged or not what its input takes.
-        DataError: the mask is damaged, lies on another grid than the (first) image, or has labels of no structure.
+        DataError: the mask is damaged, lies on another grid than the (first) image or elsewhere than the contours as
+            they were drawn, or has labels of no structure.
     """
     images, labels = folder.read_images(name), folder.read_mask(name)
     require_same_grid(name, images[0], labels)
+    drawn = folder.read_drawn(name)
+    if drawn is not None:
+        require_same_place(name, labels, drawn, folder.structures)
+        labels = drawn
     limits = recipe.preprocessing.limits(images)
     array = sitk.GetArrayViewFromImage(labels)
     points = tuple(_points_of(labels, array == structure.label) for structure in folder.structures)
@@ -202,6 +226,18 @@ def require_same_grid(name: str, image: sitk.Image, labels: sitk.Image) -> None:
     difference = grid_difference(image, labels)
     if difference:
         raise DataError(f"Image and mask of the case {name} lie on different grids: {difference}.")
+
+
+def require_same_place(name: str, labels: sitk.Image, drawn: sitk.Image, structures: Sequence[Structure]) -> None:
+    """Raise a DataError unless both label maps show the same structures within a voxel (of the coarser one) or so."""
+    reach = float(np.linalg.norm(np.maximum(labels.GetSpacing(), drawn.GetSpacing())))
+    maps = [(image, sitk.GetArrayViewFromImage(image)) for image in (labels, drawn)]
+    for structure in structures:
+        here, there = (_points_of(image, array == structure.label) for image, array in maps)
+        if bool(len(here)) != bool(len(there)) or (
+            len(here) and np.linalg.norm(here.mean(axis=0) - there.mean(axis=0)) > reach
+        ):
+            raise DataError(f"The contours of the case {name} as they were drawn lie elsewhere than those in masks/.")
 
 
 def _within(image: sitk.Image, points: np.ndarray, margin_mm: float) -> sitk.Image:

@@ -79,11 +79,12 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
 
 
 def random_patch(cases: Sequence[Case], recipe: Recipe, epoch: int, position: int) -> Patch:
-    """The patch at a position of an epoch: each case comes once before any comes again."""
-    count = len(cases)
+    """The patch at a position of an epoch: each case comes as often as the recipe says before a new round begins."""
+    entries = [case for case in cases for _ in range(recipe.sampling.times(case.name))]
+    count = len(entries)
     turn = epoch * recipe.optimisation.patches_per_epoch + position
     order = np.random.default_rng([recipe.seed, 0, turn // count]).permutation(count)
-    case = cases[order[turn % count]]
+    case = entries[order[turn % count]]
     rng = np.random.default_rng([recipe.seed, 1, epoch, position])
     return cut(case, recipe, draw_centre(case, recipe, rng), draw(recipe.augmentation, rng))
 

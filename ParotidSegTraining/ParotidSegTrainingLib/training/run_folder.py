@@ -173,7 +173,8 @@ def fingerprint(folder: DatasetFolder, splits: Mapping[str, Sequence[str]]) -> d
     """
     found = {}
     for split, names in splits.items():
-        files = [path for name in names for path in (*folder.image_paths(name), folder.mask_path(name))]
+        used = ((*folder.image_paths(name), folder.mask_path(name), folder.drawn_path(name)) for name in names)
+        files = [path for paths in used for path in paths if path]
         with ThreadPoolExecutor() as pool:
             content = "".join(pool.map(sha256, files))
         found[split] = {
