@@ -52,8 +52,8 @@ class Result:
 
 #: name -> (measure, the changes that it is for, the share of unharmed results that may exceed its limit)
 MEASURES: dict[str, tuple[Callable[[Result], float], str, float]] = {
-    "share of the contour in material": (lambda result: result.in_material, "bolus", 0.005),
-    "share at the end of the scan": (lambda result: result.at_end, "field|scan", 0.015),
+    "share of the contour in material": (lambda result: result.in_material, "bolus", 0.01),
+    "share at the end of the scan": (lambda result: result.at_end, "field|scan", 0.06),
 }
 
 
