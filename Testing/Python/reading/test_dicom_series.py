@@ -232,6 +232,21 @@ def test_an_object_that_lies_in_several_files_is_read_once(folder: Path, caplog:
     assert find_slices(folder).size == (40, 40, 20)
 
 
+@pytest.mark.parametrize("bits", [0, 17, 65535])
+def test_an_absurd_number_of_bits_of_compressed_pixels_is_one_sentence_or_changes_nothing(folder: Path, bits) -> None:
+    damaged = write_dicom_series(folder, made_head())[10]
+    store_as(damaged, RLELossless)
+    dataset = pydicom.dcmread(damaged)
+    dataset.BitsStored = bits
+    dataset.save_as(damaged)
+    try:
+        read = read_image(folder)
+    except ImageError as error:
+        assert "damaged" in str(error) or "cannot be read" in str(error)
+    else:
+        assert_is_head(read, made_head())
+
+
 def test_one_object_with_two_contents_is_refused(folder: Path) -> None:
     files = write_dicom_series(folder, made_head())
     write_dicom_series(folder / "more", made_head(seed=2)[:, :, 5:6])

@@ -122,6 +122,8 @@ def _by_gdcm(header: Header, path: Path) -> npt.NDArray[np.number]:
 def _fits_int16(header: Header) -> bool:
     """Whether no value that the stored bits can hold leaves int16 when rescaled: half as much is handed over then."""
     pixels = header.pixels
+    if not 0 < pixels.stored <= 16:  # a damaged header may state any number of bits
+        return False
     lowest = -(2 ** (pixels.stored - 1)) if pixels.is_signed else 0
     ends = (lowest, lowest + 2**pixels.stored - 1)
     rescales = {frame.rescale for frame in header.frames} | {Rescale()}
