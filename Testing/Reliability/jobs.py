@@ -162,6 +162,7 @@ def _patient_with_labels(folder: Path) -> None:
 def _wheels(folder: Path) -> None:
     write_wheel(folder, "openvino", "2026.3.0", code="NAME = 'tiny'\n" * 20000, needs=["numpy<3"])
     write_wheel(folder, "numpy", "2.4.0", code="ONE = 1\n" * 20000)
+    write_wheel(folder, "matplotlib", "3.11.0", code="TWO = 2\n" * 20000)
 
 
 JOBS: dict[str, Job] = {

@@ -143,6 +143,40 @@ def _is_plain_nrrd(path: Path, start: bytes) -> bool:
     return bool(is_here and is_dimension and is_sound and (is_raw or is_packed) and is_whole)
 
 
+#: Signs from an NRRD file's own axes to those of the patient, LPS.
+_NRRD_SPACES = {
+    "left-posterior-superior": (1.0, 1.0, 1.0),
+    "lps": (1.0, 1.0, 1.0),
+    "right-anterior-superior": (-1.0, -1.0, 1.0),
+    "ras": (-1.0, -1.0, 1.0),
+    "left-anterior-superior": (1.0, -1.0, 1.0),
+    "las": (1.0, -1.0, 1.0),
+}
+
+
+def nrrd_direction(path: Path) -> np.ndarray | None:
+    """The direction that an NRRD header states: (3, 3), each column the way of an axis in the patient, LPS.
+
+    Returns:
+        None where the header states no space of the patient, or not three ways of axes.
+    """
+    with path.open("rb") as file:
+        header = file.read(LONGEST_HEADER).replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
+    fields = dict(re.findall(r"(?im)^(space|space directions): *(.+?) *$", header.lower()))
+    signs = _NRRD_SPACES.get(fields.get("space", ""))
+    try:
+        vectors = [
+            [float(number) for number in vector.split(",")]
+            for vector in re.findall(r"\(([^()]*)\)", fields.get("space directions", ""))
+        ]
+        ways = np.array(vectors, float)
+    except ValueError:
+        return None
+    if signs is None or ways.shape != (3, 3) or not np.linalg.norm(ways, axis=1).all():
+        return None
+    return (ways / np.linalg.norm(ways, axis=1, keepdims=True) * signs).T
+
+
 def _is_plain_meta(path: Path, start: bytes) -> bool:
     fields: dict[str, str] = {}
     position = 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import SimpleITK as sitk
 
 from ...errors import ImageError
 from ..guarded import GuardedReader
-from .file_formats import NRRD, PICTURE, FileFormat, format_of
+from .file_formats import NRRD, PICTURE, FileFormat, format_of, nrrd_direction
 from .nifti_checks import check_nifti_forms, check_nifti_header, check_nifti_voxels, is_nifti
 
 #: The axes of an NRRD file after ITK has turned them.
@@ -87,4 +88,11 @@ def _check_nrrd_space(path: Path, reader: Reader) -> None:
         raise ImageError(
             f"{path.name!r} states no orientation (no 'space' of the patient in its header), so that left and right "
             "cannot be told apart: convert it from DICOM again."
+        )
+    # ITK up to 5.4.5 turns left-anterior-superior the wrong way about, which makes right of left.
+    stated = nrrd_direction(path) if reader.GetDimension() == 3 else None
+    if stated is not None and not np.allclose(stated, np.reshape(reader.GetDirection(), (3, 3)), atol=1e-3):
+        raise ImageError(
+            f"{path.name!r} states axes in a space that the installed SimpleITK turns the wrong way about, so that left "
+            "and right would change places: save it in the space 'left-posterior-superior'."
         )
