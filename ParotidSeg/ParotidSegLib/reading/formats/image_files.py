@@ -93,6 +93,6 @@ def _check_nrrd_space(path: Path, reader: Reader) -> None:
     stated = nrrd_direction(path) if reader.GetDimension() == 3 else None
     if stated is not None and not np.allclose(stated, np.reshape(reader.GetDirection(), (3, 3)), atol=1e-3):
         raise ImageError(
-            f"{path.name!r} states axes in a space that the installed SimpleITK turns the wrong way about, so that left "
+            f"{path.name!r} states axes in a space that the installed SimpleITK turns the wrong way, so that left "
             "and right would change places: save it in the space 'left-posterior-superior'."
         )
