@@ -171,7 +171,7 @@ def segment(
     progress("restore", 0.85, "Carrying the contours to the scan")
     with watch.stage("restore"):
         carried, box = _restore(probabilities[..., 1:], grid, scan)
-        contours = contours_from(carried, _geometry_of(box, scan), structures)
+        contours = contours_from(carried, box.place(np.zeros(carried.shape[:3], np.uint8), scan), structures)
         labels = _on_scan(contours.labels, box, scan)
         unsure = _on_scan(indecision(carried), box, scan) if uncertainty else None
     progress("quality", 0.95, "Checking the result")
@@ -267,15 +267,6 @@ def _restore(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[
     if carried is None:
         return np.zeros((1, 1, 1, probabilities.shape[-1]), np.float32), Box((0, 0, 0), (1, 1, 1))
     return carried
-
-
-def _geometry_of(box: Box, image: sitk.Image) -> sitk.Image:
-    """An image on the voxels of the box; only its geometry counts."""
-    geometry = sitk.Image(box.size, sitk.sitkUInt8)
-    geometry.SetSpacing(image.GetSpacing())
-    geometry.SetDirection(image.GetDirection())
-    geometry.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
-    return geometry
 
 
 def _on_scan(array: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:

@@ -88,6 +88,14 @@ class Box:
         """That part of the image, with its geometry."""
         return sitk.RegionOfInterest(image, self.size, self.index)
 
+    def place(self, array: np.ndarray, image: sitk.Image) -> sitk.Image:
+        """The array (z, y, x) of this box as an image, where the box lies in the patient."""
+        placed = sitk.GetImageFromArray(array)
+        placed.SetSpacing(image.GetSpacing())
+        placed.SetDirection(image.GetDirection())
+        placed.SetOrigin(image.TransformIndexToPhysicalPoint(self.index))
+        return placed
+
     @property
     def slices(self) -> tuple[slice, slice, slice]:
         """The same box for an array (z, y, x)."""

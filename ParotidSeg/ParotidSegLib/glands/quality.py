@@ -121,7 +121,7 @@ def _inspect_gland(
     found = []
     mask = glands.labels == structure.label
     share, border = cut_share(mask, box, image)
-    beside = look_beside(_mask_image(mask, box, image), image, OUTWARD[structure])
+    beside = look_beside(box.place(mask.astype(np.uint8), image), image, OUTWARD[structure])
     if share > LARGEST_CUT_SHARE or beside.at_end > LARGEST_AT_END:
         text = f"{name} reaches the end of the scan: part is missing."
         found.append(Finding("gland-cut-by-scan", "warning", text, key, border or point))
@@ -199,12 +199,3 @@ def cut_share(mask: np.ndarray, box: Box, image: sitk.Image) -> tuple[float, tup
                 index = np.array(in_plane[::-1]) + np.array(box.index)
                 largest, point = float(share), tuple(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
     return largest, point
-
-
-def _mask_image(mask: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:
-    """A mask of a box of the scan as an image in its patient space."""
-    placed = sitk.GetImageFromArray(mask.astype(np.uint8))
-    placed.SetSpacing(image.GetSpacing())
-    placed.SetDirection(image.GetDirection())
-    placed.SetOrigin(image.TransformIndexToPhysicalPoint(box.index))
-    return placed

@@ -19,6 +19,8 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ..errors import ImageError
+from ..geometry.grids import Grid
+from ..geometry.sampling import sample
 from ..structures import PAROTIDS, Structure
 from .quality import Finding, Measurement
 
@@ -34,7 +36,7 @@ WIDEST_MM, LARGEST_CM2, MOST_AIR, LEAST_BONE = 205.0, 340.0, 0.075, 0.035
 IMPOSSIBLE_MM, IMPOSSIBLE_CM2, IMPOSSIBLE_AIR = 250.0, 450.0, 0.12
 #: Of a pair of glands one measure may be odd (an operation, a collar); of a gland alone, that is one thing more.
 ODD_IN_PAIR, ODD_ALONE = 2, 1
-_OUTSIDE = -32000
+_OUTSIDE = -32000.0
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,8 @@ def _finding(structure: Structure, about: Surroundings, measurement: Measurement
 
 def _planes_about(image: sitk.Image, centre: tuple[float, float, float]) -> np.ndarray:
     """HU on axial planes about a point, int16 (z, y, x); `_OUTSIDE` beyond the scan."""
-    half = [round(reach / step) for reach, step in zip(REACH_MM, SPACING_MM, strict=True)]
-    grid = sitk.Image([2 * n + 1 for n in half], sitk.sitkUInt8)
-    grid.SetSpacing(SPACING_MM)
-    grid.SetOrigin([c - n * step for c, n, step in zip(centre, half, SPACING_MM, strict=True)])
-    sampled = sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, float(_OUTSIDE), sitk.sitkInt16)
-    return sitk.GetArrayFromImage(sampled)
+    size = [2 * round(reach / step) + 1 for reach, step in zip(REACH_MM, SPACING_MM, strict=True)]
+    return sample(image, Grid.centred(centre, SPACING_MM[::-1], size[::-1]), outside=_OUTSIDE).astype(np.int16)
 
 
 def _body(plane: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -139,23 +139,47 @@ def record_validation(
     Raises:
         OutputError: a file cannot be written.
     """
+    shown = pictures or {}
+    names = parse_json((bundle / "bundle.json").read_text(encoding="utf-8"))["files"]
+    old = [name for name in names if name == CARD or name.endswith(".png")]
+    exchange_files(bundle, {**shown, CARD: card.encode("utf-8")}, old=old, fields={"validation": dict(validation)})
+
+
+def exchange_files(
+    bundle: Path,
+    contents: Mapping[str, bytes],
+    *,
+    old: Collection[str] = (),
+    fields: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Put files into a bundle, with their hashes; the rest of it stays as it is.
+
+    While they are exchanged the bundle has neither the old ones nor the new, and it loads, whatever ends this.
+
+    Args:
+        bundle: folder of the bundle.
+        contents: the new files, by name.
+        old: names of files that go; those of `contents` go in any case.
+        fields: fields of bundle.json that belong to the files: empty meanwhile.
+
+    Raises:
+        OutputError: a file cannot be written or removed.
+    """
     data = parse_json((bundle / "bundle.json").read_text(encoding="utf-8"))
-    files, shown = data["files"], {name: (bundle / name, content) for name, content in (pictures or {}).items()}
-    old = [name for name in files if name == CARD or name.endswith(".png")]
-    if old:
-        # While the card is exchanged the bundle has none: it loads, whatever ends this.
-        files = {name: entry for name, entry in files.items() if name not in old}
-        write_json({**data, "validation": {}, "files": files}, bundle / "bundle.json")
+    fields = fields or {}
+    files = {name: entry for name, entry in data["files"].items() if name not in {*old, *contents}}
+    if files != data["files"]:
+        write_json({**data, **{field: {} for field in fields}, "files": files}, bundle / "bundle.json")
     try:
-        for name in {*old} - {*shown, CARD}:
+        for name in set(old) - set(contents):
             (bundle / name).unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"An old picture in the bundle {bundle} cannot be removed: {error.strerror}.") from error
-    for path, content in [*shown.values(), (bundle / CARD, card.encode("utf-8"))]:
-        with atomic_path(path) as temporary:
+        raise OutputError(f"An old file in the bundle {bundle} cannot be removed: {error.strerror}.") from error
+    for name, content in contents.items():
+        with atomic_path(bundle / name) as temporary:
             temporary.write_bytes(content)
-    files = {**files, **{name: _hash(bundle / name) for name in (*shown, CARD)}}
-    write_json({**data, "validation": dict(validation), "files": files}, bundle / "bundle.json")
+    files |= {name: _hash(bundle / name) for name in contents}
+    write_json({**data, **fields, "files": files}, bundle / "bundle.json")
 
 
 def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,8 @@ import numpy as np
 from ParotidSegLib.correcting.expected.distances import BLUR_MM, REACH_MM
 from ParotidSegLib.correcting.expected.network import CORRECTOR, CorrectingNetwork
 from ParotidSegLib.correcting.expected.network_input import CARRIED, CHANNELS
-from ParotidSegLib.files.atomic import atomic_path
-from ParotidSegLib.writing.export import write_json
 
+from .bundling import exchange_files
 from .corrector_examples import Example, batch_of
 
 
@@ -125,13 +122,4 @@ def put_into_bundle(network: CorrectingNetwork, bundle: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    content = network.to_bytes()
-    data = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-    others = {name: entry for name, entry in data["files"].items() if name != CORRECTOR}
-    if others != data["files"]:
-        # While the network is exchanged the bundle has none: it loads, whatever ends this.
-        write_json({**data, "files": others}, bundle / "bundle.json")
-    with atomic_path(bundle / CORRECTOR) as temporary:
-        temporary.write_bytes(content)
-    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    write_json({**data, "files": {**others, CORRECTOR: entry}}, bundle / "bundle.json")
+    exchange_files(bundle, {CORRECTOR: network.to_bytes()})

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...errors import BundleError
+from ...files.json_text import parse_json
 from ...model.bundle import Bundle, load_bundle
 from .distances import REACH_MM
 from .gland import Gland, Strokes
@@ -64,7 +65,7 @@ class CorrectingNetwork:
         """
         try:
             line, _, rest = content.removeprefix(MAGIC).partition(b"\n")
-            shapes = [tuple(map(int, shape)) for shape in json.loads(line)]
+            shapes = [tuple(map(int, shape)) for shape in parse_json(line)]
             _check_shapes(content, shapes)
             numbers = np.frombuffer(rest, "<f2").astype(np.float32)
             sizes = [int(np.prod(shape)) + shape[-1] for shape in shapes]

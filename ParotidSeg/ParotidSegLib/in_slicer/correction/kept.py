@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...files.json_text import parse_json
 from ...structures import Structure
 from ..scene import automatic
 
@@ -37,7 +38,7 @@ class Corrections:
 def corrections_of(segmentation_node: Any) -> Corrections:
     """What is kept with a segmentation; nothing if its automatic contour has become another one."""
     try:
-        kept = json.loads(segmentation_node.GetAttribute(ATTRIBUTE) or "{}")
+        kept = parse_json(segmentation_node.GetAttribute(ATTRIBUTE) or "{}")
         if kept.get("automatic") != automatic.fingerprint(segmentation_node):
             return Corrections()
         slices = {str(key): tuple(int(number) for number in numbers) for key, numbers in kept["slices"].items()}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...files.json_text import parse_json
 from .voxels import mask_on_voxels
 
 #: Attribute of the segmentation node.
@@ -60,7 +61,7 @@ def review_mark(segmentation_node: Any, key: str, volume_node: Any) -> ReviewMar
 
 def _kept(segmentation_node: Any) -> dict[str, dict[str, str]]:
     try:
-        kept = json.loads(segmentation_node.GetAttribute(ATTRIBUTE) or "{}")
+        kept = parse_json(segmentation_node.GetAttribute(ATTRIBUTE) or "{}")
         return {key: {"date": str(entry["date"]), "contour": str(entry["contour"])} for key, entry in kept.items()}
     except (ValueError, KeyError, TypeError, AttributeError):  # an attribute that someone else changed
         return {}
