@@ -1,12 +1,13 @@
 """Added path length: how much of a contour has to be drawn anew if one begins with another one, in millimetres.
 
 F. Vaassen et al., "Evaluation of measures for assessing time-saving of automatic organ-at-risk segmentation in
-radiotherapy", Physics and Imaging in Radiation Oncology 13 (2020): of all measures there it told best how long people
-took to correct a contour. As there it is counted slice by slice, in the slices in which contours are drawn. Two things
-differ. There every pixel of an edge counts as one, so that a slanted line is too short; here elements lie at the
-corners of pixels, each with its length of the outline between those four pixels (the two-dimensional counterpart of the
-elements in `surfaces`). And there a pixel beside the other outline counts in full; here what lies within a stated
-tolerance of the other outline of the same slice counts as drawn already, for nobody redraws a line for less.
+radiotherapy", Physics and Imaging in Radiation Oncology 13 (2020): with the surface Dice it told better how long people
+take to correct a contour than the Dice of volumes and the Hausdorff distance. As there it is counted slice by slice, in
+the slices in which contours are drawn. Two things differ. There every pixel of an edge counts as one, so that a slanted
+line is too short (a circle by 10 %); here elements lie at the corners of pixels, each with its length of the outline
+between those four pixels, as those in `surfaces` do in three dimensions (a circle is 5 % too long). And there a pixel
+beside the other outline counts in full; here what lies within a stated tolerance of the other outline of the same slice
+counts as drawn already, for nobody redraws a line for less.
 """
 
 from __future__ import annotations
