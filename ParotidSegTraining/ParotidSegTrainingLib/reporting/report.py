@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.writing.pages.html_page import page
 
 from ..judging.comparison import Comparisons
 from ..judging.overview import Overview
 from ..judging.results import Results
-from .html_page import page
 from .report_comparison import OverlayPicture, overlay_section, pairs_section, short_section, tables_section
 from .report_data import overview_section
 from .report_evaluation import cases_section, scores_section

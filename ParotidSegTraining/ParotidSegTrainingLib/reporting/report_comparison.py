@@ -8,6 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import (
+    box,
+    escaped,
+    model_mark,
+    paragraph,
+    paragraph_of,
+    picture,
+    section,
+    table,
+)
+from ParotidSegLib.writing.pages.plots import signed
 from ParotidSegLib.writing.views import signed as in_mm
 
 from ..data.structure_sets import in_sentence
@@ -15,8 +26,6 @@ from ..judging.comparison import Comparison, Comparisons
 from ..judging.comparison_table import p_value, rows_of
 from ..judging.overlays import Difference
 from ..judging.results import CaseScores, Metric, missed
-from ..plots import signed
-from .html_page import box, escaped, model_mark, paragraph, paragraph_of, picture, section, table
 from .report_sections import NOTHING, Section, digits_of, interval, mean_and_sd, number, p_words, split_caution, titled
 
 _OVERLAP = ("dice", "iou")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ParotidSegLib.measuring.metrics import Summary
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import definitions, paragraph, picture, section, table
+from ParotidSegLib.writing.pages.plots import signed
 
 from ..data.structure_sets import in_sentence, title_of
 from ..judging.agreement import LIMIT_FACTOR, Estimate
 from ..judging.results import Metric, Results, agreements
-from ..plots import signed
-from .html_page import definitions, paragraph, picture, section, table
 
 NOTHING = "–"
 Section = tuple[str, str, str]

@@ -11,9 +11,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ParotidSegLib.errors import DataError
-
-from ..plots import COLOUR_A, COLOUR_B
+from ...errors import DataError
+from .plots import COLOUR_A, COLOUR_B
 
 _STYLE = """
 :root { color-scheme: light; }
