@@ -20,6 +20,7 @@ from slicer.i18n import tr as _
 from ...errors import ImageError
 from ...measuring.borders import compare_borders
 from ...measuring.metrics import StructureScores, compare_masks
+from ...measuring.path_length import AddedPath, compare_paths
 from ...structures import Structure
 from ..scene.voxels import (
     Slices,
@@ -71,6 +72,7 @@ class GlandFigures:
         own_ml, reference_ml: volumes on the CT's voxels.
         scores: overlap and surface distances.
         borders: direction or end -> mm, positive where the contour goes beyond the reference.
+        path: what would have to be drawn anew for the contour to become the reference.
     """
 
     structure: Structure
@@ -78,6 +80,7 @@ class GlandFigures:
     reference_ml: float
     scores: StructureScores | None = None
     borders: Mapping[str, float] | None = None
+    path: AddedPath | None = None
 
 
 class Comparison:
@@ -147,9 +150,12 @@ class Comparison:
             if figures.scores is None:
                 figures.scores = compare_masks(pair.reference, pair.own, self._spacing[::-1].tolist())
                 yield
+            images = [self.image_of(pair, mask) for mask in (pair.reference, pair.own)]
             if figures.borders is None:
-                images = (self.image_of(pair, mask) for mask in (pair.reference, pair.own))
                 figures.borders = compare_borders(*images, [pair.structure])[pair.structure.key]
+                yield
+            if figures.path is None:
+                figures.path = compare_paths(images[1], images[0], [pair.structure])[pair.structure.key]
                 yield
 
     def image_of(self, pair: Pair, mask: np.ndarray) -> sitk.Image:

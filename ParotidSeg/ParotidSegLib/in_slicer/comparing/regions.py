@@ -90,9 +90,9 @@ def _regions_of_pair(comparison: Comparison, pair: Pair) -> list[Region]:
     for is_own, mask in ((True, pair.own & ~pair.reference), (False, pair.reference & ~pair.own)):
         if not mask.any():
             continue
-        image = comparison.image_of(pair, np.pad(mask, 1)) > 0  # where it lies is of no interest here
-        radius = [round(PEEL_MM / step) for step in image.GetSpacing()]
-        peeled = sitk.BinaryMorphologicalOpening(image, radius, sitk.sitkBall)
+        padded = np.pad(mask, 1)
+        image = comparison.image_of(pair, padded) > 0  # where it lies is of no interest here
+        peeled = sitk.GetImageFromArray(_opened(padded, image.GetSpacing()[::-1]).astype(np.uint8))
         components = sitk.GetArrayFromImage(sitk.ConnectedComponent(peeled))[1:-1, 1:-1, 1:-1]
         depth = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
         deep = sitk.GetArrayViewFromImage(depth)[1:-1, 1:-1, 1:-1]
@@ -101,6 +101,17 @@ def _regions_of_pair(comparison: Comparison, pair: Pair) -> list[Region]:
             voxels = np.argwhere(components == label)
             found.append(_region(comparison, pair, is_own, voxels, deep))
     return found
+
+
+def _opened(mask: np.ndarray, spacing_zyx: Sequence[float]) -> np.ndarray:
+    """A mask with an empty margin without what is thinner than the peel on both sides; coarse axes do not count."""
+    times = [round(PEEL_MM / step) for step in spacing_zyx]
+    for grow in (False, True):
+        for turn in range(max(times)):
+            axes = [axis for axis, wanted in enumerate(times) if turn < wanted]
+            moved = [np.roll(mask, step, axis) for axis in axes for step in (-1, 1)]
+            mask = np.logical_or.reduce([mask, *moved]) if grow else np.logical_and.reduce([mask, *moved])
+    return mask
 
 
 def _region(comparison: Comparison, pair: Pair, is_own: bool, voxels: np.ndarray, deep: np.ndarray) -> Region:
