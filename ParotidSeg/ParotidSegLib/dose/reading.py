@@ -99,6 +99,29 @@ def read_dose(
     return Dose(read, tuple(remarks))
 
 
+def checked_dose(
+    image: sitk.Image, *, file: Path | None = None, scan: Sequence[Path] = (), remarks: Sequence[str] = ()
+) -> Dose:
+    """A dose that has been read already, in Gy, as a program that shows it holds it.
+
+    Args:
+        image: Gy, on its own grid.
+        file: the RTDOSE that it was read from, if that is known: what it says is checked as for `read_dose`.
+        scan: the scan's DICOM files, if they are known.
+        remarks: what is doubtful beside that.
+
+    Raises:
+        DataError: as of `read_dose`.
+        ParotidSegError: pydicom is missing.
+    """
+    said = _checked_header(file, list(scan) or None, None) if file is not None else []
+    if image.GetDepth() < 2:
+        raise DataError("The dose is a single plane: export it in three dimensions.")
+    read = sitk.Cast(image, sitk.sitkFloat32)
+    _check_values(read)
+    return Dose(read, (*remarks, *said))
+
+
 def _file_of(path: Path) -> Path:
     check_name(path)
     if path.is_file():

@@ -19,6 +19,7 @@ from ..errors import BundleError, WorkerError
 from ..structures import PAROTIDS, Structure
 from . import exports
 from .comparing.comparison import Comparison
+from .comparing.loading import load_reference
 from .comparing.taking_over import take_over
 from .correction.carrying import Correcting
 from .installing.engine_packages import DICOM, missing
@@ -267,6 +268,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         referenceNode: Any,
         *,
         volumeNode: Any = None,
+        doseNode: Any = None,
         segments: Mapping[str, str] | None = None,
         former: Comparison | None = None,
     ) -> Comparison:
@@ -275,6 +277,7 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
         Args:
             segmentationNode, referenceNode: both stay as they are.
             volumeNode: the CT; by default that of the segmentation.
+            doseNode: a volume with the dose of the plan, in Gy; None: without.
             segments: the reference's segments by the structure's key, where they cannot be found by code, name or side.
             former: an earlier comparison, whose figures serve where nothing has changed.
 
@@ -291,9 +294,23 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             volume,
             referenceNode,
             structures,
+            dose_node=doseNode,
             segments=segments,
             former=former,
         )
+
+    def loadReference(self, path: str | Path, volumeNode: Any, segmentationNode: Any = None) -> Any:
+        """Read contours of a file into a new segmentation, and give it with sentences on what was lost on the way.
+
+        Args:
+            path: RTSTRUCT, DICOM SEG, .seg.nrrd or a label map.
+            volumeNode: the CT.
+            segmentationNode: what it will be compared with: the glands of its model are looked for.
+
+        Raises:
+            DataError: there are no such contours in it, or not of this CT.
+        """
+        return load_reference(path, volumeNode, self.structures(segmentationNode) if segmentationNode else PAROTIDS)
 
     def takeOver(self, comparison: Comparison, key: str) -> None:
         """Replace a gland by the reference's, as one step of undo. Arguments and errors as of `take_over`."""

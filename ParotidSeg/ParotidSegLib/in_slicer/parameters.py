@@ -78,7 +78,7 @@ class ParotidSegParameters:
         uncertainty: whether a volume shows where the model was unsure.
         carryOnAfterStroke: whether corrections are carried on after every stroke, without the button.
         referenceSegmentation: what the contours are compared with.
-        referenceSegments: which of its segments a person has chosen as which gland: IDs by the structure's key, as JSON.
+        referenceSegments: which of its segments a person chose as which gland: IDs by the structure's key, as JSON.
         doseVolume: the dose that is looked at.
         showDifferences: whether the slice views show where contours and reference differ.
         exportFormat, exportFolder, dicomFolder: what is written, where, and where the CT's DICOM files are.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from ..scene.voxels import (
     within,
 )
 from .choosing import gland_segments
+from .dose.dosing import Doses, Dosing
 
 #: So much of a reference (share, and mL) may get lost on the CT's voxels without a word.
 _LOST_SHARE, _LOST_ML = 0.05, 0.3
@@ -54,7 +56,7 @@ class Pair:
     own: np.ndarray
     reference: np.ndarray
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The same as long as neither changes."""
         digest = hashlib.blake2b(f"{self.structure.key} {self.box}".encode(), digest_size=16)
@@ -73,6 +75,7 @@ class GlandFigures:
         scores: overlap and surface distances.
         borders: direction or end -> mm, positive where the contour goes beyond the reference.
         path: what would have to be drawn anew for the contour to become the reference.
+        doses: what both receive.
     """
 
     structure: Structure
@@ -81,6 +84,7 @@ class GlandFigures:
     scores: StructureScores | None = None
     borders: Mapping[str, float] | None = None
     path: AddedPath | None = None
+    doses: Doses | None = None
 
 
 class Comparison:
@@ -90,6 +94,7 @@ class Comparison:
         segmentation_node, volume_node: what is looked at, and its CT.
         reference_node: what it is compared with.
         structures: the glands.
+        dose_node: a volume with the dose of the plan; None: without.
         segments: the reference's segments by the structure's key, where they are not to be found by themselves; an
             empty ID: none.
         former: an earlier comparison, whose figures serve where nothing has changed.
@@ -97,6 +102,7 @@ class Comparison:
     Attributes:
         segments: the reference's segments, by the structure's key; those that were not found are left out.
         pairs: the glands that the reference has.
+        dosing: the dose, or why there is none.
         to_world: 4×4 from the CT's voxels (i, j, k) to the world (R, A, S in mm).
 
     Raises:
@@ -110,6 +116,7 @@ class Comparison:
         reference_node: Any,
         structures: Sequence[Structure],
         *,
+        dose_node: Any = None,
         segments: Mapping[str, str] | None = None,
         former: Comparison | None = None,
     ) -> None:
@@ -127,7 +134,8 @@ class Comparison:
         self._known: dict[str, GlandFigures] = dict(former._known) if former is not None else {}
         former_masks = former._masks if former is not None else {}
         self.pairs = tuple(self._pair(s, former_masks) for s in structures if s.key in self.segments)
-        self._known = {pair.fingerprint: self._figures_of(pair) for pair in self.pairs}
+        self.dosing: Dosing = Dosing(dose_node, volume_node, former.dosing if former is not None else None)
+        self._known = {self._state_of_pair(pair): self._figures_of(pair) for pair in self.pairs}
         if not any(pair.reference.any() for pair in self.pairs):
             raise ImageError(self._why_nothing_is_there())
 
@@ -136,7 +144,7 @@ class Comparison:
     @property
     def figures(self) -> list[GlandFigures]:
         """What has been measured so far, in the order of `pairs`."""
-        return [self._known[pair.fingerprint] for pair in self.pairs]
+        return [self._known[self._state_of_pair(pair)] for pair in self.pairs]
 
     def measure(self) -> list[GlandFigures]:
         """Measure all that is not known yet."""
@@ -150,12 +158,15 @@ class Comparison:
             if figures.scores is None:
                 figures.scores = compare_masks(pair.reference, pair.own, self._spacing[::-1].tolist())
                 yield
-            images = [self.image_of(pair, mask) for mask in (pair.reference, pair.own)]
+            reference, own = (self.image_of(pair, mask) for mask in (pair.reference, pair.own))
             if figures.borders is None:
-                figures.borders = compare_borders(*images, [pair.structure])[pair.structure.key]
+                figures.borders = compare_borders(reference, own, [pair.structure])[pair.structure.key]
                 yield
             if figures.path is None:
-                figures.path = compare_paths(images[1], images[0], [pair.structure])[pair.structure.key]
+                figures.path = compare_paths(own, reference, [pair.structure])[pair.structure.key]
+                yield
+            if figures.doses is None:
+                figures.doses = self.dosing.doses(own, reference, pair.structure)
                 yield
 
     def image_of(self, pair: Pair, mask: np.ndarray) -> sitk.Image:
@@ -194,7 +205,8 @@ class Comparison:
         absent = [s.name for s in self.structures if s.key not in self.segments]
         if absent:
             found.append(_("The reference has no segment for: {glands}.").format(glands=", ".join(absent)))
-        return found
+        problems = [one.doses.problem for one in self.figures if one.doses is not None and one.doses.problem]
+        return found + self.dosing.remarks() + problems
 
     def is_misplaced(self, structure: Structure) -> bool:
         """Whether the reference's gland lies on the side where its partner is, in this contour or in the reference.
@@ -247,10 +259,14 @@ class Comparison:
         told = (node.GetID(), segment_id, segment.GetLabelValue(), source and source.GetMTime(), transforms, moved)
         return f"{told} {self.to_world.tobytes().hex()}"
 
+    def _state_of_pair(self, pair: Pair) -> str:
+        """What the figures of a pair are about: both masks, where they lie, and the dose."""
+        return f"{pair.fingerprint} {self.dosing.state} {self.to_world.tobytes().hex()}"
+
     def _figures_of(self, pair: Pair) -> GlandFigures:
-        known = self._known.get(pair.fingerprint)
-        volumes = [float(np.count_nonzero(mask)) * self.voxel_ml for mask in (pair.own, pair.reference)]
-        return known or GlandFigures(pair.structure, *volumes)
+        known = self._known.get(self._state_of_pair(pair))
+        own, reference = (float(np.count_nonzero(mask)) * self.voxel_ml for mask in (pair.own, pair.reference))
+        return known or GlandFigures(pair.structure, own, reference)
 
     def _middle_r(self, pair: Pair, mask: np.ndarray) -> float:
         index = np.argwhere(mask).mean(axis=0)[::-1]
@@ -301,9 +317,7 @@ def _chosen(reference_node: Any, structures: Sequence[Structure], segments: Mapp
     there = set(reference_node.GetSegmentation().GetSegmentIDs())
     valid = {key: one for key, one in segments.items() if one in there or one == _MISSING}
     taken = set(valid.values())
-    found = {
-        key: one for key, one in gland_segments(reference_node, structures).items() if one not in taken
-    } | valid
+    found = {key: one for key, one in gland_segments(reference_node, structures).items() if one not in taken} | valid
     return {key: one for key, one in found.items() if one != _MISSING}
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ...dose.figures import VOLUMES_OF, GlandDose
+from ...dose.function import LIMIT_GY, REFERENCES, complication_probability
 from ...files.atomic import atomic_path
 from .comparison import GlandFigures
+from .dose.dosing import Doses
 
 #: What stands where something is not measured yet, cannot be, or is beyond all measure.
 WAITING, NOTHING, INFINITE = "…", "–", "∞"
@@ -30,8 +33,10 @@ class Row:
 
 
 def rows_of(figures: Sequence[GlandFigures]) -> list[Row]:
-    """The table of these glands, one value a gland."""
-    return [Row(name, tip, tuple(cell(one) for one in figures)) for name, tip, cell in _rows()]
+    """The table of these glands, one value a gland; with the dose where there is one."""
+    has_dose = any(one.doses is not None and (one.doses.own or one.doses.reference) for one in figures)
+    rows = _rows() + (_dose_rows() if has_dose else [])
+    return [Row(name, tip, tuple(cell(one) for one in figures)) for name, tip, cell in rows]
 
 
 def _rows() -> list[tuple[str, str, Cell]]:
@@ -80,6 +85,73 @@ def _rows() -> list[tuple[str, str, Cell]]:
     ]
 
 
+def _dose_rows() -> list[tuple[str, str, Cell]]:
+    return [
+        (
+            _("Mean dose, Gy"),
+            _("The mean dose of the contour, and in brackets that of the reference."),
+            lambda one: _both(one, lambda dose: _n(dose.mean, 1)),
+        ),
+        (
+            _("Difference, Gy"),
+            _("How much more the contour gets on average than the reference."),
+            _difference_of_dose,
+        ),
+        (
+            _("Side of {limit} Gy").format(limit=f"{LIMIT_GY:.0f}"),
+            _(
+                "Whether the mean dose lies below or above the line that plans are most often judged by. {source}"
+            ).format(source=next(line.source for line in REFERENCES if line.mean_gy == LIMIT_GY)),
+            lambda one: _both(one, lambda dose: _("below") if dose.mean < LIMIT_GY else _("above")),
+        ),
+        (
+            _("D50, Gy"),
+            _("The dose that half of the volume gets at least; in brackets: of the reference."),
+            lambda one: _both(one, lambda dose: _n(dose.d50, 1)),
+        ),
+        *(_row_of_volume(gy) for gy in VOLUMES_OF),
+        (
+            _("Least – most, Gy"),
+            _("The smallest and the largest dose within the contour."),
+            lambda one: _of_own(one, lambda dose: f"{_n(dose.minimum, 1)} – {_n(dose.maximum, 1)}"),
+        ),
+        (
+            _("Loss of flow, %"),
+            _(
+                "How many of 100 such glands lost most of their flow in a year, in a study of groups of patients (LKB "
+                "model, Dijkema et al. 2010). To compare two contours; no advice, and no forecast for one patient."
+            ),
+            lambda one: _both(one, lambda dose: _n(100.0 * complication_probability(dose.mean), 0)),
+        ),
+    ]
+
+
+def _row_of_volume(gy: float) -> tuple[str, str, Cell]:
+    name = _("V{dose}, %").format(dose=f"{gy:.0f}")
+    tip = _("The share of the volume that gets {dose} Gy or more; in brackets: of the reference.")
+    return name, tip.format(dose=f"{gy:.0f}"), lambda one: _both(one, lambda dose: _n(100.0 * dose.volume_of[gy], 0))
+
+
+def _of_own(one: GlandFigures, text: Callable[[GlandDose], str]) -> str:
+    if one.doses is None:
+        return WAITING
+    return text(one.doses.own) if one.doses.own is not None else NOTHING
+
+
+def _both(one: GlandFigures, text: Callable[[GlandDose], str]) -> str:
+    if one.doses is None:
+        return WAITING
+    own, reference = (NOTHING if dose is None else text(dose) for dose in (one.doses.own, one.doses.reference))
+    return f"{own} ({reference})"
+
+
+def _difference_of_dose(one: GlandFigures) -> str:
+    if one.doses is None:
+        return WAITING
+    own, reference = one.doses.own, one.doses.reference
+    return NOTHING if own is None or reference is None else signed(own.mean - reference.mean, 1)
+
+
 #: Pairs of directions; of a structure without a side right and left stand in the place of medial and lateral.
 _DIRECTIONS = (("superior", "inferior"), ("medial", "lateral"), ("anterior", "posterior"), ("top", "bottom"))
 
@@ -94,13 +166,17 @@ def _row_of_directions(one_way: str, other_way: str) -> tuple[str, str, Cell]:
     tips = {
         "top": _("How much farther up, and down, the contour reaches than the reference; below 0: not so far."),
     }
-    usual = _("How far the surface that faces there lies beyond that of the reference, on average; below 0: short of it.")
+    usual = _(
+        "How far the surface that faces there lies beyond that of the reference, on average; below 0: short of it."
+    )
 
     def cell(one: GlandFigures) -> str:
         if one.borders is None:
             return WAITING
         sideless = {"medial": "right", "lateral": "left"}
-        values = [one.borders.get(name, one.borders.get(sideless.get(name, name), math.nan)) for name in (one_way, other_way)]
+        values = [
+            one.borders.get(name, one.borders.get(sideless.get(name, name), math.nan)) for name in (one_way, other_way)
+        ]
         return " / ".join(signed(value, 1) for value in values)
 
     return names[one_way], tips.get(one_way, usual), cell
@@ -157,4 +233,10 @@ def _record(one: GlandFigures) -> dict[str, str]:
         numbers |= {"added_path_mm": one.path.added_mm, "path_mm": one.path.total_mm}
     numbers |= {"volume_ml": one.own_ml, "reference_volume_ml": one.reference_ml}
     numbers |= {f"{name}_mm": value for name, value in (one.borders or {}).items()}
+    doses = one.doses or Doses()
+    for beginning, dose in (("", doses.own), ("reference_", doses.reference)):
+        if dose is not None:
+            numbers |= {f"{beginning}dose_mean_gy": dose.mean, f"{beginning}d50_gy": dose.d50}
+            numbers |= {f"{beginning}dose_min_gy": dose.minimum, f"{beginning}dose_max_gy": dose.maximum}
+            numbers |= {f"{beginning}v{gy:g}gy": share for gy, share in dose.volume_of.items()}
     return record | {name: "" if math.isnan(value) else f"{value:.6g}" for name, value in numbers.items()}

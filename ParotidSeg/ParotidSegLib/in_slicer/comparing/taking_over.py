@@ -14,8 +14,8 @@ from .comparison import Comparison
 def take_over(comparison: Comparison, key: str) -> None:
     """Replace a gland by the reference's, on the CT's voxels; other glands and segments stay.
 
-    The Segment Editor's *Undo* takes it back while it edits the segmentation, else `undo.undo` does. Where a model drew,
-    each slice of the gland counts as corrected from then on.
+    The Segment Editor's *Undo* takes it back while it edits the segmentation, else `undo.undo` does. Where a model
+    drew, each slice of the gland counts as corrected from then on.
 
     Args:
         comparison: as it is now.

@@ -181,7 +181,7 @@ class RegionPatterns:
 
 
 def speaks_of_parotids(name: str) -> bool:
-    """Whether a name is that of a parotid gland, of whichever side, and not of a part of it or of what is made of it."""
+    """Whether a name is that of a parotid gland of either side, and not of a part of it or of what is made of it."""
     text = folded(name)
     return _WORDS_OF_PAROTIDS.search(text) is not None and _DERIVED.search(text) is None
 

@@ -8,7 +8,7 @@ has not been measured yet stands in the table as such.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import qt
@@ -20,6 +20,7 @@ from ....errors import ParotidSegError
 from ....files.json_text import parse_json
 from ...comparing.choosing import gland_segments
 from ...comparing.comparison import Comparison
+from ...comparing.dose_plot import DosePlot
 from ...comparing.overlay import DifferenceOverlay
 from ...comparing.regions import Point, next_region
 from ...parameters import ParotidSegParameters
@@ -48,12 +49,13 @@ class CompareSection(VTKObservationMixin):
         self._ui, self._logic = ui, logic
         self._parameters: ParotidSegParameters | None = None
         self._entered = False
-        self._nodes: tuple[Any, ...] = (None, None, None)  # segmentation, CT, reference
-        self._watched: tuple[Any, ...] = ()
+        self._nodes: tuple[Any, ...] = (None,) * 4  # segmentation, CT, reference, dose
+        self._watched: tuple[Any, ...] = (None, None)
         self._comparison: Comparison | None = None
         self._steps: Iterator[None] = iter(())
         self._seen: list[tuple[str, Point]] = []
-        self.overlay = DifferenceOverlay()
+        self._loaded: dict[str, Sequence[str]] = {}  # what is to be said of a reference that was loaded here, by its ID
+        self.overlay, self.plot = DifferenceOverlay(), DosePlot()
         self.rows = SegmentRows(ui, choose=self._choose_segment, take_over=self._take_over)
         self.table = FiguresTable(ui)
         self._later = _timer(COMPARE_AFTER_MS, self._compare)
@@ -61,6 +63,8 @@ class CompareSection(VTKObservationMixin):
         ui.compareSection.connect("contentsCollapsed(bool)", self._is_folded)
         ui.showDifferencesCheckBox.connect("toggled(bool)", self._show_overlay)
         ui.keepDifferencesButton.connect("clicked()", self._keep_overlay)
+        ui.loadReferenceButton.connect("clicked()", self._load)
+        ui.dosePlotButton.connect("toggled(bool)", self._show_plot)
         ui.nextDifferenceButton.connect("clicked()", self._next)
         self._clear()
 
@@ -71,7 +75,8 @@ class CompareSection(VTKObservationMixin):
         self._parameters = parameters
         reference = parameters.referenceSegmentation if parameters is not None else None
         former = self._nodes
-        self._nodes = (node, volume, reference)
+        dose = parameters.doseVolume if parameters is not None else None
+        self._nodes = (node, volume, reference, dose)
         if reference is not former[2] and former[2] is not None and parameters is not None:
             parameters.referenceSegments = ""  # it was chosen for another reference
         if self._nodes != former:
@@ -91,7 +96,8 @@ class CompareSection(VTKObservationMixin):
 
     def release(self) -> None:
         """The scene is closed or another one is loaded: let its nodes go."""
-        self._parameters, self._nodes, self._seen = None, (None, None, None), []
+        self._parameters, self._nodes, self._seen = None, (None,) * 4, []
+        self._loaded = {}
         self._follow()
 
     def pause(self) -> None:
@@ -115,24 +121,25 @@ class CompareSection(VTKObservationMixin):
     def _follow(self) -> None:
         """Compare soon while the section is at work; else nothing of it stays in the scene."""
         if self._is_at_work:
-            self._watch(self._nodes[2])
+            self._watch(*self._nodes[2:])
             self._later.start()
             return
         self.pause()
         self._watch()
         self._comparison, self._steps = None, iter(())
-        self.overlay.remove()
         self._clear()
 
-    def _watch(self, *nodes: Any) -> None:
-        """Follow the changes of the reference; those of contours and CT the panel tells."""
-        watched = tuple(node for node in nodes if node is not None)
+    def _watch(self, reference: Any = None, dose: Any = None) -> None:
+        """Follow the changes of reference and dose; those of contours and CT the panel tells."""
+        watched = (reference, dose)
         if watched == self._watched:
             return
         self.removeObservers()
         self._watched = watched
-        for node in watched:
-            for event in (*(getattr(slicer.vtkSegmentation, name) for name in _SEGMENT_EVENTS), _MOVED):
+        of_segments = [getattr(slicer.vtkSegmentation, name) for name in _SEGMENT_EVENTS]
+        of_volume = [slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent"]
+        for node, events in ((reference, of_segments), (dose, of_volume)):
+            for event in (*events, _MOVED) if node is not None else ():
                 self.addObserver(node, event, self._changed)
 
     def _changed(self, *_arguments: object) -> None:
@@ -143,7 +150,7 @@ class CompareSection(VTKObservationMixin):
 
     def _compare(self) -> None:
         """Take the masks as they are now, show what is known, and begin to measure the rest."""
-        node, volume, reference = self._nodes
+        node, volume, reference, dose = self._nodes
         if not self._is_at_work or self._parameters is None:
             return
         structures = self._logic.structures(node) if is_in_scene(node) else ()
@@ -151,17 +158,16 @@ class CompareSection(VTKObservationMixin):
         self.rows.show(reference, structures, {**gland_segments(reference, structures), **chosen} if reference else {})
         try:
             self._comparison = self._logic.compare(
-                node, reference, volumeNode=volume, segments=chosen, former=self._comparison
+                node, reference, volumeNode=volume, doseNode=dose, segments=chosen, former=self._comparison
             )
         except ParotidSegError as error:
             self._comparison = None
-            self.overlay.remove()
             self._clear(keep_rows=True)
             self._tell(str(error), is_problem=reference is not None)
             return
         self.rows.show(reference, structures, self._comparison.segments)
         self.rows.allow([pair.structure.key for pair in self._comparison.pairs if pair.reference.any()])
-        self._tell("\n".join(self._comparison.remarks()))
+        self._tell("\n".join(self._remarks()))
         for widget in (self._ui.overlayRow, self._ui.nextDifferenceButton):
             widget.visible = True
         self._show_overlay()
@@ -171,10 +177,18 @@ class CompareSection(VTKObservationMixin):
 
     def _step(self) -> None:
         """Measure one bit more."""
-        if self._comparison is None or next(self._steps, self._comparison) is self._comparison:
+        if self._comparison is None:
             return
+        if next(self._steps, self._comparison) is not self._comparison:
+            self._soon.start()
+        else:
+            self._tell("\n".join(self._remarks()))
         self.table.show(self._comparison.figures)
-        self._soon.start()
+        self._show_plot()
+
+    def _remarks(self) -> list[str]:
+        assert self._comparison is not None
+        return [*self._loaded.get(self._comparison.reference.GetID(), ()), *self._comparison.remarks()]
 
     def _present(self) -> Comparison | None:
         """The comparison as the contours are this very moment; None, and a sentence, if there is nothing to compare."""
@@ -183,6 +197,27 @@ class CompareSection(VTKObservationMixin):
         return self._comparison
 
     # --- what happens ------------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        node, volume = self._nodes[:2]
+        if self._parameters is None:
+            return
+        path = qt.QFileDialog.getOpenFileName(
+            self._ui.compareSection,
+            _("Load contours"),
+            "",
+            _("Contours (*.dcm *.nrrd *.nii *.nii.gz *.mha *.mhd);;All files (*)"),
+        )
+        if not path:
+            return
+        try:
+            loaded, remarks = self._logic.loadReference(path, volume, node if is_in_scene(node) else None)
+        except ParotidSegError as error:
+            self._tell(str(error), is_problem=True)
+            return
+        self._parameters.referenceSegmentation = loaded
+        self._loaded = {loaded.GetID(): remarks}
+        self._compare()
 
     def _choose_segment(self, key: str, segment_id: str) -> None:
         assert self._parameters is not None
@@ -208,6 +243,16 @@ class CompareSection(VTKObservationMixin):
             self.overlay.remove()
         self._ui.keepDifferencesButton.enabled = self.overlay.is_shown
 
+    def _show_plot(self, *_arguments: object) -> None:
+        """Show the curves if they are wanted and there are any; while they are measured the former ones stay."""
+        button, figures = self._ui.dosePlotButton, self._comparison.figures if self._comparison is not None else []
+        has_dose = self._comparison is not None and self._comparison.dosing.dose is not None
+        button.enabled = has_dose
+        if not (button.checked and has_dose and self._is_at_work):
+            self.plot.remove()
+        elif all(one.doses is not None for one in figures):
+            self.plot.show(figures)
+
     def _keep_overlay(self) -> None:
         kept = self.overlay.keep(self._nodes[1])
         if kept is not None:
@@ -232,6 +277,8 @@ class CompareSection(VTKObservationMixin):
 
     def _clear(self, *, keep_rows: bool = False) -> None:
         self.table.show(())
+        self._show_plot()
+        self.overlay.remove()
         for widget in (self._ui.overlayRow, self._ui.nextDifferenceButton, self._ui.compareTableLabel):
             widget.visible = False
         self._tell("")

@@ -63,9 +63,7 @@ class FiguresTable:
         self._tell(_("The table is on the clipboard."))
 
     def _save(self) -> None:
-        path = qt.QFileDialog.getSaveFileName(
-            self._ui.compareTable, _("Save the table"), FILE_NAME, _("Table (*.csv)")
-        )
+        path = qt.QFileDialog.getSaveFileName(self._ui.compareTable, _("Save the table"), FILE_NAME, _("Table (*.csv)"))
         if not path:
             return
         try:

@@ -70,7 +70,9 @@ class SegmentRows:
             selector.setMinimumWidth(_NARROWEST)
             selector.setToolTip(_("Which segment of the reference is this gland. Found by code, name or side."))
             button.setToolTip(
-                _("Replace the gland by the reference's. Undo of the Segment Editor takes this back while Correct is open.")
+                _(
+                    "Replace the gland by the reference's. Undo of the Segment Editor takes this back while Correct is open."
+                )
             )
             selector.connect("activated(int)", self._chosen(structure.key))
             button.connect("clicked()", self._pressed(structure.key))
