@@ -61,7 +61,9 @@ class DifferenceOverlay:
         """Take it out of the scene."""
         node, self.node = self.node, None
         if is_in_scene(node):
+            display = node.GetDisplayNode()
             slicer.mrmlScene.RemoveNode(node)
+            slicer.mrmlScene.RemoveNode(display)  # the scene would keep it
 
     def keep(self, volume_node: Any) -> Any:
         """Make it a segmentation like any other, which is saved with the scene; what is shown next is another one."""

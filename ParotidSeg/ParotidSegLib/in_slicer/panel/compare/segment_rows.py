@@ -69,11 +69,7 @@ class SegmentRows:
             selector.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
             selector.setMinimumWidth(_NARROWEST)
             selector.setToolTip(_("Which segment of the reference is this gland. Found by code, name or side."))
-            button.setToolTip(
-                _(
-                    "Replace the gland by the reference's. Undo of the Segment Editor takes this back while Correct is open."
-                )
-            )
+            button.setToolTip(_("Replace the gland by the reference's. Undo takes it back: in Correct, or in Review."))
             selector.connect("activated(int)", self._chosen(structure.key))
             button.connect("clicked()", self._pressed(structure.key))
             for column, widget in ((_NAME, qt.QLabel(f"{structure.name}:")), (_SEGMENT, selector), (_BUTTON, button)):
