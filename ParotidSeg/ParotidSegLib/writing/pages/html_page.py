@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import DataError
-from .plots import COLOUR_A, COLOUR_B
+from .plots import COLOUR_A, COLOUR_B, signed
+
+#: Where there is nothing to say.
+NOTHING = "–"
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -60,6 +64,13 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 def escaped(text: object) -> str:
     """A text as markup."""
     return html.escape(str(text), quote=True)
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign; a dash for what could not be computed, ∞ for what is missed altogether."""
+    if math.isnan(value):
+        return NOTHING
+    return "∞" if math.isinf(value) else signed(value, digits)
 
 
 def paragraph(*sentences: str, kind: str = "") -> str:
