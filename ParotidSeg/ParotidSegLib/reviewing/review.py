@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
+from ..dose.figures import GlandDose, dose_figures
+from ..dose.reading import Dose
 from ..doubting.findings import contour_findings
 from ..errors import DataError
 from ..glands.quality import Finding
@@ -55,12 +57,14 @@ class Side:
         contours: whose.
         volumes_ml: by the key of the gland; 0 for one that was not drawn.
         findings: what a reviewer should see of them, errors first.
+        doses: what each gland receives, by its key; empty without a dose.
     """
 
     letter: str
     contours: Contours
     volumes_ml: Mapping[str, float]
     findings: Sequence[Finding]
+    doses: Mapping[str, GlandDose] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,24 @@ class Review:
     Attributes:
         sides: A, or A and B.
         comparisons: by the key of the gland; empty if A is alone.
+        dose_remarks: what is doubtful about the dose, sentences.
         are_swapped: whether right and left are exchanged between A and B.
     """
 
     sides: Sequence[Side]
     comparisons: Mapping[str, Comparison]
+    dose_remarks: Sequence[str] = ()
     are_swapped: bool = False
+
+    @property
+    def letters(self) -> str:
+        """ "A", or "A and B"."""
+        return " and ".join(side.letter for side in self.sides)
+
+    @property
+    def has_dose(self) -> bool:
+        """Whether it says what the glands receive."""
+        return any(side.doses for side in self.sides)
 
 
 def review(
@@ -101,6 +117,7 @@ def review(
     a: Contours,
     b: Contours | None = None,
     *,
+    dose: Dose | None = None,
     progress: Callable[[float, str], None] = lambda fraction, message: None,
 ) -> Review:
     """Look at contours, and compare them with others.
@@ -109,10 +126,11 @@ def review(
         image: the CT in HU.
         a: the contours under review, on its grid.
         b: those that they are compared with, on its grid; None to look at A alone.
+        dose: of the plan, on its own grid; None to leave the dose out.
         progress: called with a fraction of 1 and what is being done.
 
     Raises:
-        DataError: contours hold neither gland, or do not lie on the grid of the CT.
+        DataError: contours hold neither gland or do not lie on the grid of the CT, or the dose does not cover a gland.
     """
     given = [("A", a)] if b is None else [("A", a), ("B", b)]
     for letter, contours in given:
@@ -124,11 +142,13 @@ def review(
         progress(0.3 * place, f"Looking at the contours {letter}")
         others = next((other for _, other in given if other is not contours and other.is_automatic), None)
         findings = _findings(image, contours, others)
-        sides.append(Side(letter, contours, _volumes(contours.labels), findings))
+        doses = dose_figures(dose, contours.labels) if dose else {}
+        sides.append(Side(letter, contours, _volumes(contours.labels), findings, doses))
+    remarks = dose.remarks if dose else ()
     if b is None:
-        return Review(sides, {})
+        return Review(sides, {}, remarks)
     progress(0.6, "Comparing A and B")
-    return Review(sides, _compared(a.labels, b.labels), swapped_sides(b.labels, a.labels))
+    return Review(sides, _compared(a.labels, b.labels), remarks, swapped_sides(b.labels, a.labels))
 
 
 def _findings(image: sitk.Image, contours: Contours, others: Contours | None) -> list[Finding]:
