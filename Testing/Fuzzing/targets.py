@@ -23,11 +23,11 @@ from ParotidSegLib.in_slicer.worker.events import parse_line, progress_of, resul
 from ParotidSegLib.model.bundle import bundles_folder, load_bundle
 from ParotidSegLib.reading import label_maps
 from ParotidSegLib.reading.contours.drawing import draw
+from ParotidSegLib.reading.contours.label_rules import SourceLabels
+from ParotidSegLib.reading.contours.origins.label_files import read_label_files
 from ParotidSegLib.reading.contours.region_names import RegionPatterns
 from ParotidSegLib.reading.contours.structure_sets import read_structure_set
 from ParotidSegLib.reading.images import read_image
-from ParotidSegTrainingLib.preparing.label_files import read_labels
-from ParotidSegTrainingLib.preparing.label_mapping import SourceLabels
 from ParotidSegTrainingLib.recipe import load as load_recipe
 from ParotidSegTrainingLib.recipe import names as recipe_names
 
@@ -154,7 +154,7 @@ def _rtstruct(path: Path, folder: Path) -> None:
 def _mask(path: Path, folder: Path) -> None:
     image = _head(folder)[0]
     label_maps.read_labels(path)
-    labels = read_labels([path], image, SourceLabels.plain(), allow_missing=True).image
+    labels = read_label_files([path], image, SourceLabels.plain(), allow_missing=True).labels
     array = sitk.GetArrayViewFromImage(labels)
     _check_sides(array == 1, array == 2, image)
 
