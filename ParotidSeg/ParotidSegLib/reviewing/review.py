@@ -25,7 +25,7 @@ SLICES = 3
 
 
 @dataclass(frozen=True)
-class Contours:
+class ReviewedContours:
     """Contours of both glands, as they are to be reviewed.
 
     Attributes:
@@ -61,7 +61,7 @@ class Side:
     """
 
     letter: str
-    contours: Contours
+    contours: ReviewedContours
     volumes_ml: Mapping[str, float]
     findings: Sequence[Finding]
     doses: Mapping[str, GlandDose] = field(default_factory=dict)
@@ -114,8 +114,8 @@ class Review:
 
 def review(
     image: sitk.Image,
-    a: Contours,
-    b: Contours | None = None,
+    a: ReviewedContours,
+    b: ReviewedContours | None = None,
     *,
     dose: Dose | None = None,
     progress: Callable[[float, str], None] = lambda fraction, message: None,
@@ -151,7 +151,7 @@ def review(
     return Review(sides, _compared(a.labels, b.labels), remarks, swapped_sides(b.labels, a.labels))
 
 
-def _findings(image: sitk.Image, contours: Contours, others: Contours | None) -> list[Finding]:
+def _findings(image: sitk.Image, contours: ReviewedContours, others: ReviewedContours | None) -> list[Finding]:
     """Of the contours as such, and what the model said as it drew them; errors first."""
     # The model's contours are judged by themselves: against those of another model they would be judged by its errors.
     automatic = others.labels if others is not None and not contours.is_automatic else None

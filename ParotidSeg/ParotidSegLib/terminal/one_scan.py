@@ -95,7 +95,7 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
     Raises:
         ParotidSegError: it cannot be read, segmented or written; no file is left then.
     """
-    with _enough_memory():
+    with enough_memory():
         bundle = model.bundle
         planned = plan(source, output, bundle, options)
         show.progress("read", 0.05, "Reading the scan")
@@ -113,7 +113,7 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
 
 
 @contextmanager
-def _enough_memory() -> Iterator[None]:
+def enough_memory() -> Iterator[None]:
     """One scan that is too large is one scan that fails."""
     try:
         yield

@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import ParotidSegError
 from ...files.json_text import parse_json
 from ...segmentation import Model
+from ...writing.export import write_csv
 from ..console import Reporter
 from ..one_scan import Options, plan, segment_scan
 from .manifest import NUMBERS, Manifest

@@ -1,4 +1,4 @@
-"""The dose part of the page of a review: what each gland receives in A and in B, and what studies found at such doses."""
+"""The dose on the page of a review: what each gland receives in A and in B, and what studies found at such doses."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def dose_section(review: Review, histograms: Path) -> tuple[str, str, str]:
             histograms,
             alt="Cumulative dose-volume histograms of the right and of the left parotid gland, as drawn in "
             f"{review.letters}.",
-            caption="Cumulative dose-volume histograms. Solid orange: A; dashed green: B; triangles: mean doses; dotted: "
-            f"{LIMIT_GY:g} Gy, which is said of the mean dose.",
+            caption="Cumulative dose-volume histograms. Solid orange: A; dashed green: B; triangles: mean doses; "
+            f"dotted: {LIMIT_GY:g} Gy, which is said of the mean dose.",
         ),
         paragraph(
             f"{LIMIT_GY:g} Gy and the probabilities are shown for orientation, as studies of groups of patients found "
