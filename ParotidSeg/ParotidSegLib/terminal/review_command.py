@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: What stands before the name of a model in the place of a file of contours.
 BUNDLE = "bundle:"
 _DEFAULT = f"{BUNDLE}parotid-ct"
+#: What the page calls contours of a file that has no name: never after the file, which may be called after a patient.
+_NAMES = {"A": "contours under review", "B": "contours for comparison"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,7 +76,7 @@ def _source(text: str) -> _Source:
 
 @dataclass(frozen=True)
 class _Given:
-    """Contours as the command line names them, with the letter and the name that the page has for them."""
+    """Contours as the command line names them: the letter, what the page calls them (empty: not said), and whence."""
 
     letter: str
     name: str
@@ -84,17 +86,7 @@ class _Given:
 def _given(arguments: argparse.Namespace) -> list[_Given]:
     sources = [arguments.contours] if arguments.no_automatic else [arguments.contours, arguments.against]
     names = [*arguments.names, *[""] * len(sources)]
-    return [
-        _Given(letter, name or _name(source, letter), source)
-        for letter, name, source in zip("AB", names, sources, strict=False)
-    ]
-
-
-def _name(source: _Source, letter: str) -> str:
-    """What the page calls contours without a name: never after their file, which may be called after a patient."""
-    if source.bundle:
-        return "automatic"
-    return "the contours under review" if letter == "A" else "the contours they are compared with"
+    return [_Given(letter, name, source) for letter, name, source in zip("AB", names, sources, strict=False)]
 
 
 def _wrong_use(arguments: argparse.Namespace, given: Sequence[_Given]) -> str:
@@ -188,7 +180,8 @@ def _drawn(
             progress=lambda stage, fraction, message: show.progress("segment", start + 0.30 * fraction, message),
         )
         model = result.provenance["bundle"]
-        return ReviewedContours(one.name, result.labels, model=model, findings=tuple(result.findings))
+        name = one.name or f"automatic ({model['name']} {model['version']})"
+        return ReviewedContours(name, result.labels, model=model, findings=tuple(result.findings))
     show.progress("read", start, f"Reading the contours {one.letter}")
     try:
         read = read_contours(one.source.path, image, scan=arguments.image, series=arguments.series)
@@ -196,12 +189,12 @@ def _drawn(
         raise type(error)(f"{one.letter}: {error}") from error
     for key, name in read.names.items():
         show.note(f"{one.letter}: {key} is '{name}'.")
-    return ReviewedContours(one.name, read.labels, remarks=read.remarks)
+    return ReviewedContours(one.name or _NAMES[one.letter], read.labels, remarks=read.remarks)
 
 
 def _text(review: Review) -> str:
     """What a person reads on the terminal."""
-    lines = [f"{side.letter} is {side.contours.name}" + _model(side.contours) for side in review.sides]
+    lines = [f"{side.letter}: {side.contours.name}" for side in review.sides]
     lines += [_row(review, structure) for structure in PAROTIDS]
     for side in review.sides:
         lines.append(f"Remarks on {side.letter}" + (":" if side.findings else ": none (they do not look for disease)"))
@@ -221,7 +214,3 @@ def _row(review: Review, structure: Structure) -> str:
         row += f"   Dice {scores.dice:.3f}, MSD {scores.msd:.2f} mm, HD95 {scores.hd95:.1f} mm"
     doses = [side.doses[structure.key].mean for side in review.sides if structure.key in side.doses]
     return row + (f"   mean dose {' and '.join(f'{mean:.1f}' for mean in doses)} Gy" if doses else "")
-
-
-def _model(contours: ReviewedContours) -> str:
-    return f" ({contours.model['name']} {contours.model['version']})" if contours.model else ""

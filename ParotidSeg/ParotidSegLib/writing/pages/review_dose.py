@@ -26,11 +26,11 @@ def dose_section(review: Review, histograms: Path) -> tuple[str, str, str]:
         "NTCP, %",
     ]
     rows = [row for structure in PAROTIDS for row in _rows(review, structure.key, structure.name)]
-    lines = list(_lines(review))
+    beyond = list(_beyond(review))
     return section(
         "dose",
         "Dose",
-        box(paragraph(line) for line in lines),
+        box([paragraph(line) for line in beyond], is_warning=True) if beyond else "",
         table(header, rows, caption=f"What the glands receive as {review.letters} have them", headings=2),
         picture(
             histograms,
@@ -69,19 +69,24 @@ def _signed(value: float) -> str:
     return f"+{plain(value, 1)}" if round(value, 1) > 0.0 else plain(value, 1)
 
 
-def _lines(review: Review) -> Iterator[str]:
-    """The mean doses in a sentence a gland."""
+def mean_dose_lines(review: Review) -> Iterator[str]:
+    """The mean doses in a sentence a gland; none without a dose."""
     for structure in PAROTIDS:
         means = {side.letter: side.doses[structure.key].mean for side in review.sides if structure.key in side.doses}
-        if not means:
-            continue
-        said = ", ".join(f"{mean:.1f} Gy in {letter}" for letter, mean in means.items())
-        yield f"{structure.name}: mean dose {said}; {_against_limit(list(means.values()))}."
-        for side in review.sides:
+        if means:
+            said = " and ".join(f"{mean:.1f} Gy in {letter}" for letter, mean in means.items())
+            yield f"{structure.name}: mean dose {said}; {_against_limit(list(means.values()))}."
+
+
+def _beyond(review: Review) -> Iterator[str]:
+    """What of the glands lies beyond the dose."""
+    for side in review.sides:
+        for structure in PAROTIDS:
             dose = side.doses.get(structure.key)
             if dose and dose.outside > 0.0:
-                share = f"{math.ceil(1000.0 * dose.outside) / 10.0:.1f} %"
-                yield f"{side.letter}: {share} of the {structure.name.lower()} lies beyond the dose and is not counted."
+                share = math.ceil(1000.0 * dose.outside) / 10.0
+                name = structure.name.lower()
+                yield f"{share:.1f} % of the {name} of {side.letter} lies beyond the dose and is not counted."
 
 
 def _against_limit(means: list[float]) -> str:

@@ -49,10 +49,7 @@ def write_review_page(image: sitk.Image, review: Review, path: Path, *, made: Ma
         if review.has_dose:
             sections.append(dose_section(review, draw_histograms(review, Path(temporary) / "histograms.png")))
         sections += [definitions_section(review), provenance_section(review, made)]
-    names = " (B) and ".join(side.contours.name for side in reversed(review.sides)) + " (A)"
-    if len(review.sides) > 1:
-        a, b = (side.contours.name for side in review.sides)
-        names = f"{a} (A) and {b} (B)"
+    names = ", ".join(f"{side.contours.name} ({side.letter})" for side in review.sides)
     text = page(f"Parotid contours: {names}", _lead(review), sections)
     with atomic_path(path) as target:
         target.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ...dose.function import LIMIT_GY
 from ...geometry.grids import voxel_middles
 from ...measuring.differing_slices import DifferingSlice
-from ...reviewing.review import SLICES, Review
+from ...reviewing.review import Review
 from ...structures import PAROTIDS, Structure
 from ..views import rgb, signed
 from .contour_pictures import ContourView, around, draw_contours, line_a, line_b
@@ -55,7 +55,7 @@ def draw_slices(image: sitk.Image, review: Review, structure: Structure, path: P
         [line_a(a.name, a.labels), line_b(b.name, b.labels)],
         path,
         title=structure.name,
-        columns=SLICES,
+        columns=len(slices),
         pixels=PIXELS,
     )
     return slices
@@ -93,7 +93,7 @@ def draw_histograms(review: Review, path: Path) -> Path:
             )
             axes.plot(dose.mean, 0.0, marker="^", markersize=9, color=rgb(colour), clip_on=False, zorder=4)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper right", frameon=False, fontsize=11)
+            axes.legend(loc="best", frameon=False, fontsize=11)
     return save_plot(figure, path)
 
 

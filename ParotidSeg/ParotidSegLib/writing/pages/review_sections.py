@@ -26,6 +26,7 @@ from .html_page import (
     section,
     table,
 )
+from .review_dose import mean_dose_lines
 
 Section = tuple[str, str, str]
 _SIDES = "Right and left are the patient's."
@@ -33,8 +34,9 @@ _SIDES = "Right and left are the patient's."
 
 def short_section(review: Review) -> Section:
     """What A and B are, and the answer in a few sentences."""
-    parts = [paragraph_of(" ".join(f"{model_mark(s.letter)} is {escaped(_origin(s))}." for s in review.sides))]
+    parts = [paragraph_of(f"{model_mark(side.letter)}: {escaped(_origin(side))}.") for side in review.sides]
     lines = [line for structure in PAROTIDS for line in _verdict(review, structure)]
+    lines += mean_dose_lines(review)
     parts.append(box(paragraph(line) for line in lines))
     warnings = list(_warnings(review))
     if warnings:
@@ -56,12 +58,7 @@ def _is_pair(review: Review) -> bool:
 
 
 def _origin(side: Side) -> str:
-    model = side.contours.model
-    if model:
-        return (
-            f"{side.contours.name}: automatic contours of the model {model['name']} {model['version']}, not corrected"
-        )
-    return side.contours.name
+    return f"{side.contours.name}{', not corrected by a person' if side.contours.is_automatic else ''}"
 
 
 def _verdict(review: Review, structure: Structure) -> Iterator[str]:
@@ -235,7 +232,7 @@ def slices_section(shown: Mapping[str, tuple[Path, Sequence[DifferingSlice]]]) -
         )
         name = structure.name.lower()
         alt = f"Axial CT slices with the boundaries of A and of B at the {name}: {where}."
-        parts.append(picture(path, alt=alt, caption=f"{structure.name}. From left to right: {where}."))
+        parts.append(picture(path, alt=alt, caption=f"{structure.name}. From left to right: from head to foot."))
     return section("slices", "Where A and B differ most", *parts)
 
 
