@@ -114,7 +114,7 @@ def test_a_missing_gland_is_refused_unless_it_may_be_missing(tmp_path):
     regions = {"Rt Parotid": gland_contours(image)["Parotid_R"], "Parotid_L": [], "Body": [np.eye(3) * 10.0]}
     write_structure_set(tmp_path / "RS.dcm", regions, series="2.25.1001")
     said = refusal(DataError, only_case(tmp_path).read, LABELS)
-    assert "'Parotid_L' has a name but no contour" in said and "--allow-missing" in said
+    assert "Without a contour: 'Parotid_L'" in said and "--allow-missing" in said
     assert "'Rt Parotid'" in said
     found = only_case(tmp_path).read(LABELS, allow_missing=True)[1]
     labels, remarks = found.labels, found.remarks

@@ -29,6 +29,7 @@ class SourceLabels:
         names: name in lower case -> key, or None.
         drop_others: whether values that are not named become background; otherwise they are refused.
         patterns: for names that are not in `names`.
+        ways: what a user can give besides, as the end of a sentence on names that are not known.
     """
 
     structures: tuple[Structure, ...]
@@ -36,6 +37,7 @@ class SourceLabels:
     names: Mapping[str, str | None]
     drop_others: bool
     patterns: RegionPatterns
+    ways: str = ", or give --patterns or a mapping that fit them"
 
     @classmethod
     def plain(cls, structures: Sequence[Structure] = PAROTIDS, patterns: RegionPatterns | None = None) -> SourceLabels:
@@ -79,6 +81,21 @@ class SourceLabels:
         return labels
 
     def of_names(self, names: Sequence[str], codes: Mapping[str, str] | None = None) -> dict[str, list[str]]:
+        """The regions that make up each structure, as `find` gives them.
+
+        Raises:
+            DataError: no name is that of a structure, or a side or a choice is not clear.
+        """
+        found = self.find(names, codes)
+        if not found:
+            wanted = ", ".join(structure.key for structure in self.structures)
+            raise DataError(
+                f"No region is named like {wanted}; the regions are {listed(names)}: rename those that are "
+                f"meant{self.ways}."
+            )
+        return found
+
+    def find(self, names: Sequence[str], codes: Mapping[str, str] | None = None) -> dict[str, list[str]]:
         """The regions that make up each structure, by key, in label order; a structure without one is left out.
 
         A name that was mapped counts first, then a code, then the patterns.
@@ -88,7 +105,7 @@ class SourceLabels:
             codes: by name, the key of the structure that the region's code names.
 
         Raises:
-            DataError: no name is that of a structure, or a side or a choice is not clear.
+            DataError: a side or a choice is not clear.
         """
         found: dict[str, list[str]] = {}
         for name in names:
@@ -102,12 +119,6 @@ class SourceLabels:
             found.setdefault(key, [name])
         for key, name in self.patterns.match([name for name in left if name not in (codes or {})]).items():
             found.setdefault(key, [name])
-        if not found:
-            wanted = ", ".join(structure.key for structure in self.structures)
-            raise DataError(
-                f"No region is named like {wanted}; the regions are {listed(names)}: rename those that are meant, or "
-                "give --patterns or a mapping that fit them."
-            )
         return {s.key: found[s.key] for s in self.structures if s.key in found}
 
     def _of_codes(self, names: Sequence[str], codes: Mapping[str, str]) -> dict[str, str]:

@@ -70,7 +70,7 @@ def from_named_masks(named: Named, image: sitk.Image, labels: SourceLabels, *, a
     Raises:
         DataError: a structure is missing, its side is not clear or it lies on both sides, or structures overlap.
     """
-    found = labels.of_names(named.names, named.codes) if named.names else {}
+    found = labels.find(named.names, named.codes)
     missing = labels.missing(found)
     if missing and (not allow_missing or not found):
         raise _missing(missing, named, labels, allow_missing=allow_missing)
@@ -146,14 +146,14 @@ def _missing(missing: Sequence[str], named: Named, labels: SourceLabels, *, allo
     empty = _empty(named, missing, labels)
     if empty:
         return DataError(
-            f"{listed(empty)} has a name but no contour; the regions with contours are {listed(named.names)}: draw it "
+            f"Without a contour: {listed(empty)}; the regions with contours are {listed(named.names)}: draw what lacks, "
             f"and export it again{way_out}."
         )
     derived = labels.patterns.derived(named.names)
     why = f" ({listed(derived)} is no whole gland)" if derived else ""
     return DataError(
         f"No region is named like {', '.join(missing)}; the regions are {listed(named.names)}{why}: rename those that "
-        f"are meant, give --patterns or a mapping{way_out}."
+        f"are meant{labels.ways}{way_out}."
     )
 
 

@@ -63,7 +63,7 @@ def read_contours(
         ParotidSegError: pydicom is missing.
     """
     files = _files_of(Path(path))
-    labels = SourceLabels.plain(structures)
+    labels = replace(SourceLabels.plain(structures), ways="")
     if len(files) == 1 and (modality := modality_of(files[0])):
         of_scan = _belonging_of(scan, series)
         contours = read_dicom_contours(files[0], modality, image, labels, allow_missing=True, scan=of_scan)
