@@ -86,6 +86,12 @@ def partner_of(structure: Structure, structures: Sequence[Structure]) -> Structu
     return None
 
 
+def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
+    """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
+    pairs = [(structure, partner_of(structure, structures)) for structure in structures if structure.side == "right"]
+    return [(right, left) for right, left in pairs if left is not None]
+
+
 def mirrored_labels(structures: Sequence[Structure]) -> tuple[int, ...]:
     """The label that each label becomes in a mirror image, background first: (0, 2, 1) for the parotid glands.
 

@@ -216,14 +216,14 @@ def test_the_table_and_the_file_say_the_same_and_name_nobody(logic: ParotidSegLo
     cells = {name: values for name, *values in lines}
     (tmp_path / "größer").mkdir()
     file = write_table(figures, tmp_path / "größer" / "table.csv")
-    with file.open(encoding="utf-8-sig", newline="") as opened:
+    with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
     assert [row["structure"] for row in rows] == [RIGHT, LEFT]
     for row, dice, volume, path in zip(rows, cells["Dice"], cells["Volume, mL"], cells["To redraw, mm"], strict=True):
         assert f"{float(row['dice']):.3f}" == dice
-        assert f"{float(row['volume_ml']):.1f} ({float(row['reference_volume_ml']):.1f})" == volume
-        assert f"{float(row['added_path_mm']):.0f}" == path
-    assert "Doe" not in text + file.read_text(encoding="utf-8-sig")
+        assert f"{float(row['volume_a_ml']):.1f} ({float(row['volume_b_ml']):.1f})" == volume
+        assert f"{float(row['added_path_to_b_mm']):.0f}" == path
+    assert "Doe" not in text + file.read_text(encoding="utf-8")
 
 
 def test_a_gland_that_is_missing_leaves_no_number_that_means_nothing(logic: ParotidSegLogic, node: Any) -> None:

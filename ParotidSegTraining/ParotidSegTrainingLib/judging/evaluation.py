@@ -12,16 +12,16 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError, OutputError
-from ParotidSegLib.geometry.surfaces import joint_bounding_box
-from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images
+from ParotidSegLib.measuring.sides import swapped_sides
 from ParotidSegLib.segmentation import Model, segment
-from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.structures import Structure
 from ParotidSegLib.writing.export import write_segmentation
 
 from ..data.dataset import DatasetFolder
 from ..data.doses import DoseFolder
 from ..data.masks import MaskFolder, cases_of_both
-from ..data.structure_sets import partners, title_of
+from ..data.structure_sets import title_of
 from .agreement import require_statistics
 from .case_log import CaseLog, fingerprint
 from .dose_agreement import MeanDoses, mean_doses
@@ -213,19 +213,3 @@ def _nothing(image: sitk.Image) -> sitk.Image:
 def accuracy_of(reference: sitk.Image, labels: sitk.Image) -> float:
     """The share of the voxels of a case that have the right label."""
     return categorical_accuracy(sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels))
-
-
-def swapped_sides(reference: sitk.Image, labels: sitk.Image, structures: Sequence[Structure] = PAROTIDS) -> bool:
-    """Whether a structure overlaps the reference of its other side more than that of its own.
-
-    Only a structure that both sides have, in `structures`, can be swapped.
-    """
-    truth, found = sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels)
-    box = joint_bounding_box(truth != 0, found != 0)  # outside of it there is nothing, in hundreds of slices
-    truth, found = truth[box], found[box]
-    for right, left in ((right.label, left.label) for right, left in partners(structures)):
-        straight = [dice(truth == label, found == label) for label in (right, left)]
-        crossed = [dice(truth == right, found == left), dice(truth == left, found == right)]
-        if any(c > s for c, s in zip(crossed, straight, strict=True)):
-            return True
-    return False

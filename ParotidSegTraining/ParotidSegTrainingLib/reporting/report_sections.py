@@ -8,22 +8,19 @@ from pathlib import Path
 
 from ParotidSegLib.measuring.metrics import Summary
 from ParotidSegLib.structures import Structure
-from ParotidSegLib.writing.pages.html_page import definitions, paragraph, picture, section, table
+from ParotidSegLib.writing.pages.html_page import NOTHING, definitions, paragraph, picture, plain, section, table
 from ParotidSegLib.writing.pages.plots import signed
 
 from ..data.structure_sets import in_sentence, title_of
 from ..judging.agreement import LIMIT_FACTOR, Estimate
 from ..judging.results import Metric, Results, agreements
 
-NOTHING = "–"
 Section = tuple[str, str, str]
 
 
 def number(metric: Metric, value: float) -> str:
-    """A value of a metric with a true minus sign; a dash for what could not be computed."""
-    if math.isnan(value):
-        return NOTHING
-    return "∞" if math.isinf(value) else signed(value, digits_of(metric))
+    """A value of a metric, as `plain` writes it."""
+    return plain(value, digits_of(metric))
 
 
 def digits_of(metric: Metric) -> int:
@@ -104,11 +101,6 @@ def _estimate(estimate: Estimate) -> str:
     if math.isnan(estimate.low):
         return plain(estimate.value)
     return f"{plain(estimate.value)} ({plain(estimate.low)} to {plain(estimate.high)})"
-
-
-def plain(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign; a dash for what could not be computed."""
-    return NOTHING if math.isnan(value) else signed(value, digits)
 
 
 def curves_section(plot: Path, runs: Mapping[str, Mapping[str, str]]) -> Section:

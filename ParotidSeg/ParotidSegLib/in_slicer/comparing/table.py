@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from slicer.i18n import tr as _
 
 from ...dose.figures import VOLUMES_OF, GlandDose
 from ...dose.function import LIMIT_GY, REFERENCES, complication_probability
-from ...files.atomic import atomic_path
+from ...writing.export import write_csv
+from ...writing.pages.review_files import dose_columns, score_columns
 from .comparison import GlandFigures
 from .dose.dosing import Doses
 
@@ -207,36 +207,24 @@ def as_text(figures: Sequence[GlandFigures]) -> str:
 
 
 def write_table(figures: Sequence[GlandFigures], path: str | Path) -> Path:
-    """Write the figures as CSV: a row a gland; what there is not is empty, and what is infinite is "inf".
+    """Write the figures as CSV: a row a gland, under the names of `parotidseg review`, A this contour, B the reference.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    records = [_record(one) for one in figures]
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    # With a mark at the beginning, by which spreadsheets know UTF-8.
-    with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, restval="")
-        writer.writeheader()
-        writer.writerows(records)
-    return Path(path)
+    rows = [_row(one) for one in figures]
+    return write_csv(rows, list(dict.fromkeys(name for row in rows for name in row)), path)
 
 
-def _record(one: GlandFigures) -> dict[str, str]:
-    record = {"structure": one.structure.key, "name": one.structure.name}
-    numbers: dict[str, float] = {}
-    if one.scores is not None:
-        scores = one.scores
-        numbers |= {"dice": scores.dice, "iou": scores.iou, "hd95_mm": scores.hd95, "msd_mm": scores.msd}
-        numbers |= {f"nsd_{tolerance:g}_mm": value for tolerance, value in scores.nsd.items()}
+def _row(one: GlandFigures) -> dict[str, Any]:
+    row: dict[str, Any] = {"structure": one.structure.key, "volume_a_ml": one.own_ml, "volume_b_ml": one.reference_ml}
+    row |= score_columns(one.scores) if one.scores is not None else {}
     if one.path is not None:
-        numbers |= {"added_path_mm": one.path.added_mm, "path_mm": one.path.total_mm}
-    numbers |= {"volume_ml": one.own_ml, "reference_volume_ml": one.reference_ml}
-    numbers |= {f"{name}_mm": value for name, value in (one.borders or {}).items()}
+        row |= {"added_path_to_b_mm": one.path.added_mm, "outline_b_mm": one.path.total_mm}
+    row |= {f"{name}_mm": value for name, value in (one.borders or {}).items()}
     doses = one.doses or Doses()
-    for beginning, dose in (("", doses.own), ("reference_", doses.reference)):
-        if dose is not None:
-            numbers |= {f"{beginning}dose_mean_gy": dose.mean, f"{beginning}d50_gy": dose.d50}
-            numbers |= {f"{beginning}dose_min_gy": dose.minimum, f"{beginning}dose_max_gy": dose.maximum}
-            numbers |= {f"{beginning}v{gy:g}gy": share for gy, share in dose.volume_of.items()}
-    return record | {name: "" if math.isnan(value) else f"{value:.6g}" for name, value in numbers.items()}
+    for side, dose in (("a", doses.own), ("b", doses.reference)):
+        row |= {f"{name}_{side}": value for name, value in (dose_columns(dose) if dose is not None else {}).items()}
+    if doses.own is not None and doses.reference is not None:
+        row["mean_gy_difference"] = doses.own.mean - doses.reference.mean
+    return {name: value if isinstance(value, str) else round(float(value), 4) for name, value in row.items()}
