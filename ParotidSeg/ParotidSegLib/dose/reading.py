@@ -90,36 +90,23 @@ def read_dose(
     except ImageError as error:
         text = str(error).replace(repr(file.name), "the dose")
         raise DataError(f"The dose cannot be read: {text[:1].lower()}{text[1:]}") from error
-    if read.GetDepth() < 2:
-        raise DataError("The dose is a single plane: export it in three dimensions.")
-    read = sitk.Cast(read, sitk.sitkFloat32) * scale
-    _check_values(read)
+    dose = checked_dose(sitk.Cast(read, sitk.sitkFloat32) * scale, remarks)
     if image is not None:
-        _check_overlap(read, image)
-    return Dose(read, tuple(remarks))
+        _check_overlap(dose.image, image)
+    return dose
 
 
-def checked_dose(
-    image: sitk.Image, *, file: Path | None = None, scan: Sequence[Path] = (), remarks: Sequence[str] = ()
-) -> Dose:
-    """A dose that has been read already, in Gy, as a program that shows it holds it.
-
-    Args:
-        image: Gy, on its own grid.
-        file: the RTDOSE that it was read from, if that is known: what it says is checked as for `read_dose`.
-        scan: the scan's DICOM files, if they are known.
-        remarks: what is doubtful beside that.
+def checked_dose(image: sitk.Image, remarks: Sequence[str] = ()) -> Dose:
+    """A dose that has been read already, in Gy, as a program that shows it holds it; its values are checked.
 
     Raises:
-        DataError: as of `read_dose`.
-        ParotidSegError: pydicom is missing.
+        DataError: it is a single plane, or no dose in Gy has such values.
     """
-    said = _checked_header(file, list(scan) or None, None) if file is not None else []
     if image.GetDepth() < 2:
         raise DataError("The dose is a single plane: export it in three dimensions.")
     read = sitk.Cast(image, sitk.sitkFloat32)
     _check_values(read)
-    return Dose(read, (*remarks, *said))
+    return Dose(read, tuple(remarks))
 
 
 def _file_of(path: Path) -> Path:

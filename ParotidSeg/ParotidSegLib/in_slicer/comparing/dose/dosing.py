@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from ....dose.figures import GlandDose, dose_figures
 from ....dose.reading import Dose
 from ....errors import DataError, ParotidSegError
+from ....geometry.surfaces import joint_bounding_box
 from ....structures import Structure
 from ...scene.voxels import index_to_ras
 from .volumes import dose_of
@@ -80,12 +81,15 @@ class Dosing:
         """The figures, or why there are none; empty for a gland without a voxel."""
         assert self.dose is not None
         voxels = sitk.GetArrayViewFromImage(labels)
-        place = (labels.GetOrigin(), labels.GetSpacing(), labels.GetDirection(), labels.GetSize(), structure.key)
-        asked = hashlib.blake2b(repr(place).encode() + voxels.tobytes(), digest_size=16).hexdigest()
+        # What is around the gland changes with the other contour, and is of no interest here.
+        z, y, x = joint_bounding_box(voxels > 0, voxels > 0)
+        gland = labels[x.start : x.stop, y.start : y.stop, z.start : z.stop]
+        told = repr((gland.GetOrigin(), gland.GetSpacing(), gland.GetDirection(), gland.GetSize(), structure.key))
+        asked = hashlib.blake2b(told.encode() + voxels[z, y, x].tobytes(), digest_size=16).hexdigest()
         found = self._before.get(asked)
         if found is None:
             try:
-                found = dose_figures(self.dose, labels, [structure])[structure.key] if voxels.any() else ""
+                found = dose_figures(self.dose, gland, [structure])[structure.key] if voxels.any() else ""
             except DataError as error:
                 found = str(error)
         self._known[asked] = found

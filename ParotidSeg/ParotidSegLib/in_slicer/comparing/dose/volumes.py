@@ -1,7 +1,8 @@
 """A dose in the scene: a volume as SlicerRT, or Slicer's own reader, makes it of an RTDOSE; checked before it is used.
 
-Both readers apply the file's scaling, so that the values are Gy where the file's unit is. SlicerRT states the unit as
-an attribute of the study in the subject hierarchy; of what Slicer's own reader loads, the DICOM database has the file.
+SlicerRT applies the scaling of the file, and states the unit as an attribute of the study in the subject hierarchy.
+Slicer's own reader leaves the stored numbers as they are. So where the DICOM database has the file, the library reads
+it too: it says what the values are in Gy, and whose dose it is. Where the dose lies, the scene says.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
 from slicer.i18n import tr as _
 
-from ....dose.reading import UNITS, Dose, checked_dose
+from ....dose.reading import UNITS, Dose, checked_dose, read_dose
 from ....errors import DataError
 from ...scene.hierarchy import dicom_files, patient_of, series_files
 from ...scene.voxels import volume_image
@@ -22,6 +24,8 @@ from ...scene.voxels import volume_image
 DOSE_VOLUME, DOSE_UNIT = "DicomRtImport.DoseVolume", "DicomRtImport.DoseUnitName"
 #: No plan for the head and neck gives so much (Gy); a dose in percent of the prescribed one does.
 MOST_LIKELY_PERCENT = 90.0
+#: Sums of doses that differ by no more than this share are the same.
+_SAME_SHARE = 1e-3
 _PERCENT = ("RELATIVE", "%", "PERCENT")
 
 
@@ -47,7 +51,7 @@ def dose_of(dose_node: Any, volume_node: Any) -> Dose:
     patients = {patient_of(node) for node in (dose_node, volume_node)} - {0}
     if len(patients) > 1:
         raise DataError(_("The dose belongs to another patient than the CT: choose the dose of this patient."))
-    image = volume_image(dose_node, world=True)
+    image = sitk.Cast(volume_image(dose_node, world=True), sitk.sitkFloat32)
     if not _overlap(dose_node, volume_node):
         raise DataError(_("The dose lies beside the CT and does not overlap it: it belongs to another one."))
     unit, file = _unit_of(dose_node), _file_of(dose_node)
@@ -56,11 +60,25 @@ def dose_of(dose_node: Any, volume_node: Any) -> Dose:
     scales = {name.upper(): scale for name, scale in UNITS.items()}
     if unit and unit not in scales:
         raise DataError(_("The unit of the dose, '{unit}', is not known: a dose in Gy is needed.").format(unit=unit))
-    remarks = []
-    if not unit and file is None:
-        remarks.append(_taken_for_gy(dose_node))
-    scan = dicom_files(volume_node) or series_files(volume_node)
-    return checked_dose(image * scales.get(unit, 1.0), file=file, scan=scan, remarks=remarks)
+    if file is not None:
+        read = read_dose(file, scan=dicom_files(volume_node) or series_files(volume_node) or None)
+        return checked_dose(image * _scale(read, image), read.remarks)
+    return checked_dose(image * scales.get(unit, 1.0), () if unit else (_taken_for_gy(dose_node),))
+
+
+def _scale(read: Dose, image: sitk.Image) -> float:
+    """By what the values of a volume have to be multiplied to be the Gy that its file holds.
+
+    Raises:
+        DataError: the volume does not hold what the file holds: somebody has changed it.
+    """
+    there, here = (sitk.GetArrayViewFromImage(one) for one in (read.image, image))
+    scale = read.maximum / max(float(here.max()), 1e-12)
+    # Whatever the order of the voxels is, their sum is the same.
+    sums = float(here.sum(dtype=np.float64)) * scale, float(there.sum(dtype=np.float64))
+    if here.size != there.size or abs(sums[0] - sums[1]) > _SAME_SHARE * sums[1]:
+        raise DataError(_("The volume holds other values than the RTDOSE that it was loaded from: load it again."))
+    return scale
 
 
 def _taken_for_gy(dose_node: Any) -> str:
