@@ -104,7 +104,7 @@ def checked_dose(image: sitk.Image, remarks: Sequence[str] = ()) -> Dose:
     """
     if image.GetDepth() < 2:
         raise DataError("The dose is a single plane: export it in three dimensions.")
-    read = sitk.Cast(image, sitk.sitkFloat32)
+    read = image if image.GetPixelID() == sitk.sitkFloat32 else sitk.Cast(image, sitk.sitkFloat32)
     _check_values(read)
     return Dose(read, tuple(remarks))
 

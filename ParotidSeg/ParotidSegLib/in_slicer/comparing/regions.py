@@ -20,7 +20,7 @@ from .comparison import Comparison, Pair
 #: Half of what is peeled off, mm.
 PEEL_MM = 1.0
 #: Places smaller than this (mL) are not shown.
-SMALLEST_ML = 0.02
+SMALLEST_ML = 0.1
 #: A place counts as in the superior part if it lies farther up than this share of the way to the end; others alike.
 _ASIDE = 0.35
 
