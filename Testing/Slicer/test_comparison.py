@@ -16,7 +16,7 @@ from made_strokes import LEFT, RIGHT, add_case, correct
 from orientations import rotation
 
 from ParotidSegLib.errors import ImageError
-from ParotidSegLib.in_slicer.comparing.table import as_text, rows_of, write_table
+from ParotidSegLib.in_slicer.comparing.table import as_text, rows_of, signed, write_table
 from ParotidSegLib.in_slicer.logic import ParotidSegLogic, volume_of
 from ParotidSegLib.in_slicer.scene import scene
 from ParotidSegLib.measuring.borders import compare_borders
@@ -230,7 +230,7 @@ def test_a_gland_that_is_missing_leaves_no_number_that_means_nothing(logic: Paro
     node.GetSegmentation().ClearSegment(LEFT)
     figures = logic.compare(node, add_reference(node)).measure()
     cells = {row.name: row.values[1] for row in rows_of(figures)}
-    assert (cells["Dice"], cells["HD95, mm"], cells["Superior / inferior, mm"]) == ("0.000", "∞", "– / –")
+    assert (cells["Dice"], cells["HD95, mm"], cells["Sup. / inf., mm"]) == ("0.000", "∞", "– / –")
     assert cells["Volume, mL"].startswith("0.0 (")
 
 
@@ -242,3 +242,14 @@ def test_signs_say_who_is_larger(logic: ParotidSegLogic, node: Any) -> None:
     scene.put_segments(node, scan.wanted, volume_of(node))
     larger = logic.compare(node, add_reference(node, scan.automatic)).measure()
     assert {row.name: row.values[0] for row in rows_of(larger)}["Difference, mL"].startswith("+")
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert [signed(value, 1) for value in (-0.04, 0.04, -0.05001, 0.06, math.nan, math.inf)] == [
+        "0.0",
+        "0.0",
+        "\N{MINUS SIGN}0.1",
+        "+0.1",
+        "–",
+        "∞",
+    ]

@@ -410,6 +410,13 @@ def test_it_fits_into_slicers_column(compared: Any, add_volume: Any, reference: 
     settle(compared)
     compared.ui.nextDifferenceButton.click()
     compared.root.show()
-    for _ in range(3):
+    for _ in range(4):
+        compared.root.resize(400, compared.root.layout().totalHeightForWidth(400))
         qt.QApplication.processEvents()
     assert compared.root.layout().totalMinimumSize().width() <= 400
+    table, margin = compared.ui.compareTable, 8
+    for row in range(table.rowCount):
+        for column in range(table.columnCount):
+            text = table.item(row, column).text()
+            needed = table.fontMetrics().horizontalAdvance(text) + margin
+            assert needed <= table.columnWidth(column), text  # what does not fit Qt cuts

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from ...dose.figures import VOLUMES_OF, GlandDose
 from ...dose.function import LIMIT_GY, REFERENCES, complication_probability
+from ...measuring.metrics import NSD_TOLERANCES
 from ...writing.export import write_csv
 from ...writing.pages.review_files import dose_columns, score_columns
 from .comparison import GlandFigures
@@ -62,9 +63,9 @@ def _rows() -> list[tuple[str, str, Cell]]:
             lambda one: _score(one, lambda scores: scores.msd, 2),
         ),
         (
-            _("NSD at 1 / 2 / 2.85 mm"),
+            _("NSD {tolerances} mm").format(tolerances="/".join(f"{one:g}" for one in NSD_TOLERANCES)),
             _("The share of both surfaces that lies within this distance of the other one (normalised surface Dice)."),
-            lambda one: WAITING if one.scores is None else " / ".join(_n(nsd, 2) for nsd in one.scores.nsd.values()),
+            lambda one: WAITING if one.scores is None else "/".join(_n(nsd, 2) for nsd in one.scores.nsd.values()),
         ),
         (
             _("To redraw, mm"),
@@ -158,17 +159,20 @@ _DIRECTIONS = (("superior", "inferior"), ("medial", "lateral"), ("anterior", "po
 
 def _row_of_directions(one_way: str, other_way: str) -> tuple[str, str, Cell]:
     names = {
-        "superior": _("Superior / inferior, mm"),
-        "medial": _("Medial / lateral, mm"),
-        "anterior": _("Anterior / posterior, mm"),
+        "superior": _("Sup. / inf., mm"),
+        "medial": _("Med. / lat., mm"),
+        "anterior": _("Ant. / post., mm"),
         "top": _("Top / bottom, mm"),
     }
     tips = {
-        "top": _("How much farther up, and down, the contour reaches than the reference; below 0: not so far."),
+        "superior": _("Superior and inferior: how far the surface that faces there lies beyond that of the reference."),
+        "medial": _("Medial and lateral: how far the surface that faces there lies beyond that of the reference."),
+        "anterior": _(
+            "Anterior and posterior: how far the surface that faces there lies beyond that of the reference."
+        ),
+        "top": _("How much farther up, and down, the contour reaches than the reference."),
     }
-    usual = _(
-        "How far the surface that faces there lies beyond that of the reference, on average; below 0: short of it."
-    )
+    below = _("Below 0: it falls short of it.")
 
     def cell(one: GlandFigures) -> str:
         if one.borders is None:
@@ -179,7 +183,7 @@ def _row_of_directions(one_way: str, other_way: str) -> tuple[str, str, Cell]:
         ]
         return " / ".join(signed(value, 1) for value in values)
 
-    return names[one_way], tips.get(one_way, usual), cell
+    return names[one_way], f"{tips[one_way]} {below}", cell
 
 
 def _score(one: GlandFigures, value: Callable[[Any], float], digits: int) -> str:
@@ -190,7 +194,8 @@ def _n(value: float, digits: int) -> str:
     """A number, or what stands for one that there is not."""
     if math.isnan(value):
         return NOTHING
-    return INFINITE if math.isinf(value) else f"{value:.{digits}f}".replace("-", _MINUS)
+    rounded = round(float(value), digits) + 0.0  # no -0
+    return INFINITE if math.isinf(value) else f"{rounded:.{digits}f}".replace("-", _MINUS)
 
 
 def signed(value: float, digits: int) -> str:

@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ....errors import ParotidSegError
+from ....structures import Structure
 from ...comparing.comparison import GlandFigures
 from ...comparing.table import as_text, rows_of, write_table
 
@@ -39,7 +40,7 @@ class FiguresTable:
         table.visible = self._ui.compareTableButtons.visible = bool(rows)
         if not rows:
             return
-        headers = ("", *(one.structure.name for one in self._figures))
+        headers = ("", *(_short(one.structure) for one in self._figures))
         if table.columnCount != len(headers):
             table.setColumnCount(len(headers))
             header = table.horizontalHeader()
@@ -73,3 +74,8 @@ class FiguresTable:
 
     def _tell(self, text: str) -> None:
         self._ui.compareTableLabel.text, self._ui.compareTableLabel.visible = text, bool(text)
+
+
+def _short(structure: Structure) -> str:
+    """The side alone: beside the names of the figures there is no room for that of the gland, which stands above."""
+    return {"right": _("Right"), "left": _("Left")}.get(structure.side, structure.name)
