@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 from html_checks import checked
 from made_dicom_results import FRAME, PATIENT, TAGS, write_ct
-from made_doses import write_rtdose
+from made_doses import made_dose, made_grid, points_of, write_rtdose
 from made_images import like
 from made_reviews import exchanged, extended, without
 
@@ -52,13 +52,18 @@ def files(sample_ct, labels, tmp_path_factory) -> Path:
     return folder
 
 
-def dose(path: Path, ct: Path, **changes) -> Path:
+def dose(path: Path, ct: Path, planes: int = 75, **changes) -> Path:
     """40 Gy in the middle and 0.1 Gy less a millimetre towards the patient's left, over the whole sample."""
+    grid = made_grid((80, 80, planes), (4.0, 4.0, 4.0), (-160.0, -160.0, -150.0))
+    made = made_dose(grid, lambda points: 40.0 - 0.1 * points[..., 0])
+    return write_rtdose(path, made, **{**belonging(ct), **changes})
+
+
+def belonging(ct: Path) -> dict[str, str]:
+    """What makes an object one of the patient's, on the CT's frame of reference."""
     header = pydicom.dcmread(next(ct.rglob("*.dcm")), stop_before_pixels=True)
-    grid = {"origin": (-160.0, -160.0, -150.0), "spacing": (4.0, 4.0, 4.0), "size": (80, 80, 75)} | changes.pop(
-        "grid", {}
-    )
-    return write_rtdose(path, lambda points: 40.0 - 0.1 * points[..., 0], of=header, **grid, **changes)
+    keywords = ("PatientID", "PatientName", "StudyInstanceUID", "FrameOfReferenceUID")
+    return {keyword: str(header.get(keyword, "")) for keyword in keywords}
 
 
 def run(*arguments: object) -> int:
@@ -209,12 +214,11 @@ def test_doses_that_cannot_be_used_and_another_patient_get_one_sentence(files, s
         header.save_as(path)
     assert "another patient" in failure(capsys, other, files / "a.rtstruct.dcm", *alone)
     assert "another patient" in failure(capsys, other, sample_labels, "--dose", files / "dose.dcm", *alone)
-    small = {"grid": {"origin": (-160.0, -160.0, -150.0), "spacing": (4.0, 4.0, 4.0), "size": (80, 80, 30)}}
     for changes, said in (
         ({"DoseUnits": "RELATIVE"}, "percent"),
         ({"FrameOfReferenceUID": "2.25.78"}, "frame of reference"),
         ({"DoseSummationType": "FRACTION"}, "fraction"),
-        (small, "beyond the dose"),
+        ({"planes": 30}, "beyond the dose"),
     ):
         path = dose(tmp_path / "bad.dcm", files / "ct", **changes)
         assert said in failure(capsys, files / "ct", sample_labels, "--dose", path, *alone)
@@ -236,26 +240,24 @@ def test_a_dose_in_hundredths_of_a_gy(sample_ct, sample_labels, labels, tmp_path
 @pytest.mark.engine
 def test_a_clinical_scan_goes_from_dicom_to_the_page_in_one_command(data_root, tmp_path, capsys):
     folder = data_root / "clinical_ct" / "head_neck_1"
-    header = pydicom.dcmread(next(folder.rglob("*.dcm")), stop_before_pixels=True)
-    grid = {"origin": (0.0, -512.0, -270.0), "spacing": (5.0, 5.0, 5.0), "size": (104, 104, 56)}
+    grid = made_grid((104, 104, 56), (5.0, 5.0, 5.0), (0.0, -512.0, -270.0))
 
     def sloping(points: np.ndarray) -> np.ndarray:
         """26 Gy in the middle of the head, 0.1 Gy more a millimetre towards the patient's right; never below 0."""
         return np.maximum(26.0 + 0.1 * (247.0 - points[..., 0]), 0.0)
 
-    made = write_rtdose(tmp_path / "dose.dcm", sloping, of=header, **grid)
+    given = write_rtdose(tmp_path / "dose.dcm", made_dose(grid, sloping), **belonging(folder))
     scan = read_image(folder)
-    index = np.stack(np.meshgrid(*map(np.arange, scan.GetSize()), indexing="ij"), axis=-1).transpose(2, 1, 0, 3)
-    points = np.array(scan.GetOrigin()) + index * np.array(scan.GetSpacing())
+    points = points_of(scan)
     drawn = np.zeros(points.shape[:3], np.uint8)
     middles = {1: (187.0, -295.0, -138.0), 2: (308.0, -292.0, -135.0)}
     for label, middle in middles.items():
         drawn[(((points - middle) / (18.0, 25.0, 32.0)) ** 2).sum(axis=-1) < 1.0] = label
     export_dicom(like(scan, drawn), tmp_path / "a.rtstruct.dcm", dicom=folder)
-    assert run(folder, tmp_path / "a.rtstruct.dcm", "--dose", made, "-o", tmp_path / "out", "--progress", "none") == 0
+    assert run(folder, tmp_path / "a.rtstruct.dcm", "--dose", given, "-o", tmp_path / "out", "--progress", "none") == 0
     page = checked((tmp_path / "out" / "review.html").read_text(encoding="utf-8"))
     assert len(page.pictures) == 3
-    assert str(header.PatientID) not in (tmp_path / "out" / "review.html").read_text(encoding="utf-8")
+    assert belonging(folder)["PatientID"] not in (tmp_path / "out" / "review.html").read_text(encoding="utf-8")
     report = json.loads((tmp_path / "out" / "review.json").read_text(encoding="utf-8"))
     for structure in PAROTIDS:
         assert report["comparison"][structure.key]["dice"] > 0.6
