@@ -138,6 +138,8 @@ def test_figures_are_the_same_on_the_page_in_the_report_and_in_the_table(scan, p
         table = [line for line in cells(page, "Mean, Gy", 2) if line[0] == (RIGHT_PAROTID, LEFT_PAROTID)[place].name]
         assert [line[1] for line in table] == ["A", "B", "A − B"]
         assert [line[2] for line in table[:2]] == [f"{one.mean:.1f}" for one in doses]
+        difference = f"{doses[0].mean - doses[1].mean:+.1f}".replace("-", "−")
+        assert table[2][2] == ("0.0" if difference[1:] == "0.0" else difference)
         assert float(row["mean_gy_difference"]) == pytest.approx(doses[0].mean - doses[1].mean, abs=1e-4)
         probability = 100.0 * complication_probability(doses[0].mean)
         assert report["a"]["structures"][key]["dose"]["ntcp_percent"] == pytest.approx(probability)
