@@ -165,7 +165,9 @@ def _check_values(dose: sitk.Image) -> None:
     values = sitk.GetArrayViewFromImage(dose)
     low, high = float(values.min()), float(values.max())
     if high > LARGEST_GY:
-        raise DataError(f"The dose reaches {high:.0f} Gy, more than any treatment gives: is it in cGy?")
+        raise DataError(
+            f"The dose reaches {high:.0f} Gy, more than any treatment gives: export it in Gy, or say that it is in cGy."
+        )
     if low < -_ROUNDING_GY:
         raise DataError(f"The dose falls to {low:.1f} Gy, below 0: it is a difference of doses, or no dose at all.")
     if high <= 0.0:

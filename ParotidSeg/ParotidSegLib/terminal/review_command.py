@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -139,7 +139,7 @@ def _review(arguments: argparse.Namespace, given: Sequence[_Given], show: Report
     if arguments.dose:
         scan = {"scan": arguments.image, "series": arguments.series}
         dose = read_dose(arguments.dose, image, unit=arguments.dose_unit, **scan)
-    contours = [_drawn(one, image, models, arguments, show) for one in given]
+    contours, regions = zip(*(_drawn(one, image, models, arguments, show) for one in given), strict=True)
     found = review(
         image,
         *contours,
@@ -150,7 +150,7 @@ def _review(arguments: argparse.Namespace, given: Sequence[_Given], show: Report
     made = {"software": software(), "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")}
     files = write_review(image, found, arguments.output, made=made)
     show.progress("done", 1.0, "Done")
-    show.finished(_text(found), files, report_of(found))
+    show.finished(_text(found, regions), files, report_of(found))
 
 
 def _opened(bundle: str, engine: str, show: Reporter) -> Model:
@@ -165,8 +165,8 @@ def _opened(bundle: str, engine: str, show: Reporter) -> Model:
 
 def _drawn(
     one: _Given, image: sitk.Image, models: dict[str, Model], arguments: argparse.Namespace, show: Reporter
-) -> ReviewedContours:
-    """The contours on the voxels of the CT, read or drawn now."""
+) -> tuple[ReviewedContours, Mapping[str, str]]:
+    """The contours on the voxels of the CT, read or drawn now; and by gland what its region was called in the file."""
     from ..reading.contours.reader import read_contours
     from ..reviewing.review import ReviewedContours
     from ..segmentation import segment
@@ -181,20 +181,21 @@ def _drawn(
         )
         model = result.provenance["bundle"]
         name = one.name or f"automatic ({model['name']} {model['version']})"
-        return ReviewedContours(name, result.labels, model=model, findings=tuple(result.findings))
+        return ReviewedContours(name, result.labels, model=model, findings=tuple(result.findings)), {}
     show.progress("read", start, f"Reading the contours {one.letter}")
     try:
         read = read_contours(one.source.path, image, scan=arguments.image, series=arguments.series)
     except ParotidSegError as error:
         raise type(error)(f"{one.letter}: {error}") from error
-    for key, name in read.names.items():
-        show.note(f"{one.letter}: {key} is '{name}'.")
-    return ReviewedContours(one.name or _NAMES[one.letter], read.labels, remarks=read.remarks)
+    return ReviewedContours(one.name or _NAMES[one.letter], read.labels, remarks=read.remarks), read.names
 
 
-def _text(review: Review) -> str:
-    """What a person reads on the terminal."""
-    lines = [f"{side.letter}: {side.contours.name}" for side in review.sides]
+def _text(review: Review, regions: Sequence[Mapping[str, str]]) -> str:
+    """What a person reads on the terminal, with the names of regions, which the page leaves out: they may say whose."""
+    lines = []
+    for side, names in zip(review.sides, regions, strict=True):
+        taken = ", ".join(f"{key} from '{name}'" for key, name in names.items())
+        lines.append(f"{side.letter}: {side.contours.name}{taken and f' ({taken})'}")
     lines += [_row(review, structure) for structure in PAROTIDS]
     for side in review.sides:
         lines.append(f"Remarks on {side.letter}" + (":" if side.findings else ": none (they do not look for disease)"))

@@ -146,8 +146,8 @@ def _missing(missing: Sequence[str], named: Named, labels: SourceLabels, *, allo
     empty = _empty(named, missing, labels)
     if empty:
         return DataError(
-            f"Without a contour: {listed(empty)}; the regions with contours are {listed(named.names)}: draw what lacks, "
-            f"and export it again{way_out}."
+            f"Without a contour: {listed(empty)}; the regions with contours are {listed(named.names)}: draw what "
+            f"lacks, and export it again{way_out}."
         )
     derived = labels.patterns.derived(named.names)
     why = f" ({listed(derived)} is no whole gland)" if derived else ""

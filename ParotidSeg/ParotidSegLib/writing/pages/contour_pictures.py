@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SMALLEST_FIELD, _MARGIN = 90.0, 25.0
 #: Gap between views, height of the title, of what stands above a view, and of the legend below, in pixels.
 _GAP, _TITLE, _CAPTION, _LEGEND = 16, 52, 48, 64
-#: Longest entry of the legend, in characters.
-_LONGEST_NAME = 38
+#: Width of a character in the legend, and of what stands before a name, in pixels.
+_CHARACTER, _SAMPLE = 9.8, 70
 _DASHES: tuple[float, tuple[float, float]] = (0.0, (4.0, 2.0))
 
 
@@ -136,11 +136,12 @@ def _draw_texts(figure: Figure, title: str, lines: Sequence[Line], said: str) ->
     if said:
         figure.text(0.5, 0.5, said, size=14, ha="center", **style)
     share = 1.0 / len(lines)
+    longest = int((share * width - _SAMPLE) / _CHARACTER)
     for place, line in enumerate(lines):
         left, up = place * share + _GAP / width, _LEGEND / 2.0 / height
         ends = [left, left + 46 / width]
         figure.add_artist(Line2D(ends, [up] * 2, color=rgb(line.colour), linewidth=3.0, linestyle=line.style))
-        shown = line.name if len(line.name) <= _LONGEST_NAME else f"{line.name[: _LONGEST_NAME - 1]}…"
+        shown = line.name if len(line.name) <= longest else f"{line.name[: longest - 1]}…"
         figure.text(left + 58 / width, up, shown, size=13, **style)
 
 

@@ -55,7 +55,7 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 @media (max-width: 40rem) { body { padding: 0.5rem 0.8rem 3rem; } h1 { font-size: 1.4rem; }
   tbody th:first-child { position: sticky; left: 0; background: #fff; } }
 @media print { html { font-size: 10pt; } body { max-width: none; padding: 0; } nav { display: none; }
-  h2, h3, caption { break-after: avoid; } figure, tr, .short { break-inside: avoid; }
+  h2, h3, dt, caption { break-after: avoid; } figure, tr, .short { break-inside: avoid; }
   img { max-height: 11cm; width: auto; }
   .scroll { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: 0.15rem 0.3rem; } }
 """

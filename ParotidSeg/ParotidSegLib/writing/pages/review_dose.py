@@ -27,17 +27,18 @@ def dose_section(review: Review, histograms: Path) -> tuple[str, str, str]:
     ]
     rows = [row for structure in PAROTIDS for row in _rows(review, structure.key, structure.name)]
     beyond = list(_beyond(review))
+    lines = "Solid orange: A; dashed green: B" if review.comparisons else "Line: A"
     return section(
         "dose",
         "Dose",
         box([paragraph(line) for line in beyond], is_warning=True) if beyond else "",
-        table(header, rows, caption=f"What the glands receive as {review.letters} have them", headings=2),
+        table(header, rows, caption=f"What the glands receive, as drawn in {review.letters}", headings=2),
         picture(
             histograms,
             alt="Cumulative dose-volume histograms of the right and of the left parotid gland, as drawn in "
             f"{review.letters}.",
-            caption="Cumulative dose-volume histograms. Solid orange: A; dashed green: B; triangles: mean doses; "
-            f"dotted: {LIMIT_GY:g} Gy, which is said of the mean dose.",
+            caption=f"Cumulative dose-volume histograms. {lines}; triangles: mean doses; dotted: "
+            f"{LIMIT_GY:g} Gy, which is said of the mean dose.",
         ),
         paragraph(
             f"{LIMIT_GY:g} Gy and the probabilities are shown for orientation, as studies of groups of patients found "
@@ -94,8 +95,8 @@ def _against_limit(means: list[float]) -> str:
     below = [mean < LIMIT_GY for mean in means]
     if len(set(below)) > 1:
         return f"they lie on different sides of {limit}"
-    where = "below" if below[0] else "not below"
-    return f"{'both' if len(means) > 1 else 'it'} {'lie' if len(means) > 1 else 'lies'} {where} {limit}"
+    where = "below" if below[0] else "at or above"
+    return f"{'both lie' if len(means) > 1 else 'it lies'} {where} {limit}"
 
 
 def _meanings() -> list[tuple[str, str]]:

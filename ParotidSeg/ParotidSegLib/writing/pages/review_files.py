@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -132,8 +133,13 @@ def _row(review: Review, structure: Structure) -> dict[str, Any]:
     doses = [side.doses[key].mean for side in review.sides if key in side.doses]
     if len(doses) == len(review.sides) > 1:
         row["mean_gy_difference"] = doses[0] - doses[1]
-    row = {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+    row = {name: _rounded(value) if isinstance(value, float) else value for name, value in row.items()}
     for side in review.sides:
         codes = [finding.code for finding in side.findings if finding.structure in (key, None)]
         row[f"contour_remarks_{side.letter.lower()}"] = "; ".join(codes)
     return row
+
+
+def _rounded(value: float) -> float | str:
+    """Empty for what could not be computed."""
+    return "" if math.isnan(value) else round(value, 4)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from ...files.atomic import atomic_path
+from ...files.debris import temporary_folder
 from ...reviewing.review import Review
 from ...structures import PAROTIDS
 from ..preview import draw_preview
@@ -34,7 +34,7 @@ def write_review_page(image: sitk.Image, review: Review, path: Path, *, made: Ma
     Args:
         image: the CT in HU.
         review: of contours on its grid.
-        path: the .html to write.
+        path: the .html to write, in a folder that is there; pictures are drawn beside it, and taken away again.
         made: "software" (versions by name) and "date".
 
     Returns:
@@ -43,11 +43,10 @@ def write_review_page(image: sitk.Image, review: Review, path: Path, *, made: Ma
     Raises:
         OutputError: the page cannot be written.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        sections = [short_section(review), findings_section(review)]
-        sections += _contours(image, review, Path(temporary))
+    with temporary_folder(path.parent, ".parotidseg-") as drawn:
+        sections = [short_section(review), findings_section(review), *_contours(image, review, drawn)]
         if review.has_dose:
-            sections.append(dose_section(review, draw_histograms(review, Path(temporary) / "histograms.png")))
+            sections.append(dose_section(review, draw_histograms(review, drawn / "histograms.png")))
         sections += [definitions_section(review), provenance_section(review, made)]
     names = ", ".join(f"{side.contours.name} ({side.letter})" for side in review.sides)
     text = page(f"Parotid contours: {names}", _lead(review), sections)

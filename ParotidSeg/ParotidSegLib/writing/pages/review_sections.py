@@ -288,7 +288,7 @@ def provenance_section(review: Review, made: Mapping[str, object]) -> Section:
             ["", "This page"], [["Date", str(made["date"])], ["Software", software]], caption="The page", is_text=True
         ),
         paragraph(
-            "This page names neither the patient nor any file: write down yourself whose it is.",
+            "This page names neither the patient nor a file; note yourself whose contours these are.",
             kind="below",
         ),
     )
@@ -296,4 +296,4 @@ def provenance_section(review: Review, made: Mapping[str, object]) -> Section:
 
 def _model(side: Side) -> list[str]:
     model = side.contours.model
-    return [f"{model['name']} {model['version']}", model["sha256"]] if model else ["none: given", NOTHING]
+    return [f"{model['name']} {model['version']}", model["sha256"]] if model else ["none: a file", NOTHING]

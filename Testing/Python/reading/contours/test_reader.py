@@ -1,4 +1,4 @@
-"""Contours of any origin come in where they were drawn; what is lost is said, and what cannot be taken gets a sentence."""
+"""Contours of any origin come in where they were drawn; what is lost is said, what cannot be taken gets a sentence."""
 
 from __future__ import annotations
 
@@ -242,9 +242,8 @@ def test_contours_beside_the_scan_are_refused(case):
     far.SetOrigin([900.0, 0.0, 0.0])
     said = refusal(DataError, read_contours, exported_map(far, folder / "far.nrrd"), image)
     assert "outside the scan" in said
-    structure_set = write_structure_set(
-        folder / "RS.dcm", {"Parotid_R": [square(image) + np.array([0, 0, 900.0])]}, frame=FRAME
-    )
+    above = square(image) + np.array([0.0, 0.0, 900.0])
+    structure_set = write_structure_set(folder / "RS.dcm", {"Parotid_R": [above]}, frame=FRAME)
     assert "outside the scan" in refusal(DataError, read_contours, structure_set, image)
 
 
