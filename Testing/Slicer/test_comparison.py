@@ -54,7 +54,7 @@ def test_the_figures_are_those_of_the_library(logic: ParotidSegLogic, node: Any)
 def test_a_reference_on_voxels_of_its_own_lies_where_it_lies_in_the_patient(
     degrees: tuple[int, int, int], logic: ParotidSegLogic, node: Any
 ) -> None:
-    fine = made_scan((151, 79, 79), (1.0, 1.0, 1.0), rotation(*degrees)).automatic
+    fine = made_scan((141, 95, 95), (1.3, 1.3, 1.3), rotation(*degrees)).automatic
     reference = add_named(volume_of(node), fine, {"Parotid left": 2, "Parotid right": 1})
     for one in logic.compare(node, reference).measure():
         assert one.scores.dice > 0.97
@@ -193,6 +193,33 @@ def test_what_lies_beyond_the_ct_is_said(logic: ParotidSegLogic, add_volume: Any
     comparison = logic.compare(node, reference)
     lost = float(np.count_nonzero(array_of(scan.wanted)[20:] == 1)) * np.prod(scan.image.GetSpacing()) / 1000.0
     assert f"{lost:.1f} mL of the reference's right parotid gland lie beyond the CT" in " ".join(comparison.remarks())
+
+
+def test_two_readers_of_other_products_are_compared_too(logic: ParotidSegLogic, node: Any) -> None:
+    scan, volume = made_scan(), volume_of(node)
+    one = add_named(volume, scan.automatic, {"Parotide G": 2, "Parotide D": 1}, "One")
+    other = add_named(volume, scan.wanted, {"parotid_gland_right": 1, "parotid_gland_left": 2}, "Other")
+    assert logic.compare(one, other).measure() == logic.compare(node, add_reference(node)).measure()
+    logic.takeOver(logic.compare(one, other), RIGHT)
+    assert [one.GetSegmentation().GetNthSegment(n).GetName() for n in range(2)] == ["Parotide G", "Parotide D"]
+    assert one.GetSegmentation().GetNumberOfSegments() == 2
+    assert [round(gland.scores.dice, 3) for gland in logic.compare(one, other).measure()] == [1.0, 0.839]
+
+
+def test_a_reference_of_another_patient_and_a_gland_that_was_not_drawn_are_said(
+    logic: ParotidSegLogic, node: Any, place_in_study: Any
+) -> None:
+    reference = add_reference(node)
+    node.GetSegmentation().RemoveSegment(LEFT)
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    for one, patient in ((volume_of(node), "One"), (reference, "Two")):
+        hierarchy.RemoveItem(hierarchy.GetItemByDataNode(one), False, False)
+        place_in_study(one, patient, "Study")
+    remarks = logic.compare(node, reference).remarks()
+    assert remarks == [
+        "The reference is filed under another patient than the CT.",
+        "This segmentation has no left parotid gland.",
+    ]
 
 
 def test_a_person_may_choose_other_segments_or_none(logic: ParotidSegLogic, node: Any) -> None:

@@ -28,6 +28,9 @@ from ParotidSegLib.in_slicer.running.several import scans_of_scene
 from ParotidSegLib.reviewing.review import ReviewedContours, review
 from ParotidSegLib.writing.pages.review_files import TABLE, write_review
 
+#: Gy of a stored unit.
+SCALING = 0.001
+
 
 @pytest.fixture
 def node(add_volume: Any) -> Any:
@@ -157,15 +160,7 @@ def test_a_dose_that_is_refused_leaves_the_figures_and_is_said(
 
 def database_dose(dicom_database: Any, folder: Path, **changes: Any) -> Any:
     """An RTDOSE of the database, loaded by the reader that Slicer has without SlicerRT."""
-    path = folder / "dose" / "dose.dcm"
-    path.parent.mkdir()
-    image = made_dose()
-    values = sitk.GetArrayViewFromImage(image)[0, 0]  # by x alone
-
-    def gy(points: np.ndarray) -> np.ndarray:
-        return values[np.rint((points[..., 0] - image.GetOrigin()[0]) / image.GetSpacing()[0]).astype(int)]
-
-    write_rtdose(path, gy, origin=image.GetOrigin(), spacing=image.GetSpacing(), size=image.GetSize(), **changes)
+    path = write_rtdose(folder / "dose" / "dose.dcm", made_dose(), scaling=SCALING, **changes)
     dicom_database.addFolder(path.parent)
     node = slicer.util.loadVolume(str(path), {"show": False, "singleFile": True})
     node.SetAttribute("DICOM.instanceUIDs", str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID))
@@ -197,7 +192,7 @@ def test_what_the_file_says_is_checked(
 
 def test_a_dose_that_slicerrt_has_scaled_is_not_scaled_again(node: Any, dicom_database: Any, tmp_path: Path) -> None:
     loaded = database_dose(dicom_database, tmp_path)
-    scaled = slicer.util.arrayFromVolume(loaded).astype(np.float32) * 0.001
+    scaled = slicer.util.arrayFromVolume(loaded).astype(np.float32) * SCALING
     slicer.util.updateVolumeFromArray(loaded, scaled)
     loaded.SetAttribute("DicomRtImport.DoseVolume", "1")
     assert dose_of(loaded, volume_of(node)).maximum == pytest.approx(Dose(made_dose()).maximum, abs=2e-3)

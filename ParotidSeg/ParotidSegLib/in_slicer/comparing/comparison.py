@@ -23,6 +23,7 @@ from ...measuring.borders import compare_borders
 from ...measuring.metrics import StructureScores, compare_masks
 from ...measuring.path_length import AddedPath, compare_paths
 from ...structures import Structure
+from ..scene.hierarchy import patient_of
 from ..scene.voxels import (
     Slices,
     box_around,
@@ -101,6 +102,7 @@ class Comparison:
 
     Attributes:
         segments: the reference's segments, by the structure's key; those that were not found are left out.
+        own_segments: those of the segmentation: their IDs are the keys where a model drew, else they are found, too.
         pairs: the glands that the reference has.
         dosing: the dose, or why there is none.
         to_world: 4×4 from the CT's voxels (i, j, k) to the world (R, A, S in mm).
@@ -128,6 +130,7 @@ class Comparison:
             raise ImageError(
                 _("No segment of the reference is known as a gland by its code or name: choose its segments below.")
             )
+        self.own_segments = gland_segments(segmentation_node, structures)
         self.to_world = index_to_ras(volume_node, world=True)
         self._spacing = spacing_of(self.to_world)
         self._masks: dict[str, tuple[str, tuple[Slices, np.ndarray]]] = {}
@@ -189,6 +192,8 @@ class Comparison:
     def remarks(self) -> list[str]:
         """What a person should know before they believe the figures; a sentence each."""
         found = []
+        if len({patient_of(node) for node in (self.volume, self.reference)} - {0}) > 1:
+            found.append(_("The reference is filed under another patient than the CT."))
         for pair in self.pairs:
             name = _lower(pair.structure.name)
             if not pair.reference.any():
@@ -198,6 +203,8 @@ class Comparison:
             elif pair.own.any() and not (pair.own & pair.reference).any():
                 text = _("The two contours of the {gland} do not touch: is the reference one of this CT?")
                 found.append(text.format(gland=name))
+            if not pair.own.any():
+                found.append(_("This segmentation has no {gland}.").format(gland=name))
             lost = self._lost_ml(pair)
             if lost:
                 text = _("{volume} mL of the reference's {gland} lie beyond the CT or get lost on its voxels.")
@@ -234,8 +241,9 @@ class Comparison:
 
     def _pair(self, structure: Structure, former: Mapping[str, Any]) -> Pair:
         places = []
-        for node, segment_id in ((self.segmentation, structure.key), (self.reference, self.segments[structure.key])):
-            if node.GetSegmentation().GetSegment(segment_id) is None:
+        own = self.own_segments.get(structure.key)
+        for node, segment_id in ((self.segmentation, own), (self.reference, self.segments[structure.key])):
+            if segment_id is None or node.GetSegmentation().GetSegment(segment_id) is None:
                 places.append(_nothing())
                 continue
             state = self._state_of(node, segment_id)

@@ -37,4 +37,5 @@ def take_over(comparison: Comparison, key: str) -> None:
     if automatic.kept(node, volume, comparison.structures) is not None:
         Correcting(node, volume, comparison.structures).take_over(key, pair.box, pair.reference)
     else:
-        write_glands(node, volume, {pair.structure: pair.reference}, first=[side.start for side in pair.box])
+        first, segments = [side.start for side in pair.box], comparison.own_segments
+        write_glands(node, volume, {pair.structure: pair.reference}, first=first, segments=segments)

@@ -15,7 +15,12 @@ from ..scene.voxels import between, index_to_ras, oriented_mask
 
 
 def write_glands(
-    segmentation_node: Any, volume_node: Any, masks: Mapping[Structure, np.ndarray], *, first: Sequence[int]
+    segmentation_node: Any,
+    volume_node: Any,
+    masks: Mapping[Structure, np.ndarray],
+    *,
+    first: Sequence[int],
+    segments: Mapping[str, str] | None = None,
 ) -> None:
     """Write segments as one step of undo; other segments stay, and so do names and colours.
 
@@ -23,6 +28,7 @@ def write_glands(
         segmentation_node, volume_node: what is written into, and its CT.
         masks: of bools (z, y, x), by structure: parts of the volume that hold all of the gland.
         first: index (z, y, x) of their first voxel.
+        segments: the segments' IDs by the structure's key, where they are not the key itself.
 
     Raises:
         ImageError: as of `check_takes_voxels`; nothing is changed then.
@@ -36,16 +42,17 @@ def write_glands(
     was_modifying = segmentation_node.StartModify()
     try:
         for structure, mask in masks.items():
-            if segmentation.GetSegment(structure.key) is None:
-                segmentation.AddEmptySegment(structure.key, structure.name)
-                describe(segmentation.GetSegment(structure.key), structure)
-            give_array_of_its_own(segmentation, structure.key)
+            segment_id = (segments or {}).get(structure.key, structure.key)
+            if segmentation.GetSegment(segment_id) is None:
+                segmentation.AddEmptySegment(segment_id, structure.name)
+                describe(segmentation.GetSegment(segment_id), structure)
+            give_array_of_its_own(segmentation, segment_id)
             if mask.any():
                 slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
-                    oriented_mask(mask, matrix, first), segmentation_node, structure.key
+                    oriented_mask(mask, matrix, first), segmentation_node, segment_id
                 )
             else:
-                segmentation.ClearSegment(structure.key)
+                segmentation.ClearSegment(segment_id)
         if shows_surfaces:  # they went with the arrays
             segmentation_node.CreateClosedSurfaceRepresentation()
     finally:
