@@ -57,7 +57,7 @@ def test_a_reference_on_voxels_of_its_own_lies_where_it_lies_in_the_patient(
     fine = made_scan((141, 95, 95), (1.3, 1.3, 1.3), rotation(*degrees)).automatic
     reference = add_named(volume_of(node), fine, {"Parotid left": 2, "Parotid right": 1})
     for one in logic.compare(node, reference).measure():
-        assert one.scores.dice > 0.97
+        assert one.scores.dice > 0.95
 
 
 def test_transforms_of_both_are_respected(logic: ParotidSegLogic, node: Any, add_transform: Any) -> None:

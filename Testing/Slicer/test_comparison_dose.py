@@ -275,3 +275,23 @@ def test_the_chart_leaves_nothing_behind(logic: ParotidSegLogic, node: Any, add_
     slicer.mrmlScene.Clear(False)
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     assert [slicer.mrmlScene.GetNumberOfNodesByClass(kind) for kind in kinds] == [0, 0, 0]
+
+
+def test_the_layout_is_given_back_unless_somebody_has_chosen_another_one(
+    logic: ParotidSegLogic, node: Any, add_volume: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slicer.app, "layoutManager", lambda: "a window")
+    figures = logic.compare(node, add_reference(node), doseNode=add_dose(add_volume)).measure()
+    layout = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode")
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotViewNode")
+    layout.SetViewArrangement(layout.SlicerLayoutFourUpView)
+    plot = DosePlot()
+    for own_choice in (False, True):
+        plot.show(figures)
+        assert view.GetPlotChartNodeID() == plot.chart.GetID()
+        assert layout.GetViewArrangement() != layout.SlicerLayoutFourUpView
+        if own_choice:
+            layout.SetViewArrangement(layout.SlicerLayoutOneUpRedSliceView)
+        plot.remove()
+        expected = layout.SlicerLayoutOneUpRedSliceView if own_choice else layout.SlicerLayoutFourUpView
+        assert layout.GetViewArrangement() == expected
