@@ -175,7 +175,7 @@ def test_a_segmentation_serves_where_there_is_no_structure_set(tmp_path):
     pytest.importorskip("highdicom")
     from ParotidSegLib.writing.dicom_export import export_dicom
 
-    image, labels = write_patient(tmp_path, 1)
+    _, labels = write_patient(tmp_path, 1)
     export_dicom(labels, tmp_path / "glands.seg.dcm", dicom=tmp_path / "CT")
     assert [one.modality for one in only_case(tmp_path).structure_sets] == ["RTSTRUCT"]
     (tmp_path / "RS.dcm").unlink()
