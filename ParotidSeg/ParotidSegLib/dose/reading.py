@@ -14,7 +14,15 @@ from ..errors import DataError, ImageError
 from ..files.file_names import SUFFIXES, check_name, ending
 from ..files.walking import files_below
 from ..geometry.grids import physical_bounds
-from ..reading.dicom.objects import belonging_of, belonging_of_scan, check_belonging, lenient, modality_of, read_object
+from ..reading.dicom.objects import (
+    belonging_of,
+    belonging_of_scan,
+    check_belonging,
+    lenient,
+    modality_of,
+    read_object,
+    text_of,
+)
 from ..reading.dicom_series import find_files
 from ..reading.images import read_image
 
@@ -126,8 +134,8 @@ def _checked_header(file: Path, scan: str | Path | Sequence[Path] | None, series
     """Refuse what is no dose of a whole plan in Gy; sentences on what is doubtful."""
     dataset = read_object(file, "dose", pixels=False)
     with lenient():
-        said = {keyword: _said(dataset, keyword) for keyword in ("Modality", "DoseUnits", "DoseType")}
-        summed = _said(dataset, "DoseSummationType")
+        said = {keyword: text_of(dataset, keyword).upper() for keyword in ("Modality", "DoseUnits", "DoseType")}
+        summed = text_of(dataset, "DoseSummationType").upper()
         scaling = _scaling(dataset)
     if said["Modality"] != "RTDOSE":
         raise DataError(f"The DICOM file holds no dose (its modality is '{said['Modality']}'): give an RTDOSE.")
@@ -150,14 +158,10 @@ def _checked_header(file: Path, scan: str | Path | Sequence[Path] | None, series
     return remarks + (check_belonging(belonging_of(dataset), belonging_of_scan(files), "The dose") if files else [])
 
 
-def _said(dataset: Any, keyword: str) -> str:
-    return str(dataset.get(keyword, "") or "").strip().upper()
-
-
 def _scaling(dataset: Any) -> float:
     try:
-        return float(dataset.get("DoseGridScaling") or 0.0)
-    except (TypeError, ValueError):
+        return float(text_of(dataset, "DoseGridScaling") or 0.0)
+    except ValueError:
         return 0.0
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from ..reviewing.review import Review, ReviewedContours
-    from ..segmentation import Model
+    from ..segmentation import Model, Progress
     from .console import Reporter
 
 #: What stands before the name of a model in the place of a file of contours.
@@ -71,7 +71,9 @@ class _Source:
 
 
 def _source(text: str) -> _Source:
-    return _Source(bundle=text.removeprefix(BUNDLE)) if text.startswith(BUNDLE) else _Source(Path(text).absolute())
+    if text == BUNDLE:
+        raise argparse.ArgumentTypeError(f"'{BUNDLE}' names no model: write it as {_DEFAULT}")
+    return _Source(bundle=text.removeprefix(BUNDLE)) if text.startswith(BUNDLE) else _Source(Path(text))
 
 
 @dataclass(frozen=True)
@@ -164,30 +166,42 @@ def _opened(bundle: str, engine: str, show: Reporter) -> Model:
 
 
 def _drawn(
-    one: _Given, image: sitk.Image, models: dict[str, Model], arguments: argparse.Namespace, show: Reporter
+    one: _Given, image: sitk.Image, models: Mapping[str, Model], arguments: argparse.Namespace, show: Reporter
 ) -> tuple[ReviewedContours, Mapping[str, str]]:
-    """The contours on the voxels of the CT, read or drawn now; and by gland what its region was called in the file."""
+    """The contours on the voxels of the CT; and by gland what its region is called in the file, if there is one."""
+    start = 0.10 if one.letter == "A" else 0.40
+    try:
+        if one.source.path:
+            show.progress("read", start, f"Reading the contours {one.letter}")
+            return _read(one, one.source.path, image, arguments)
+
+        def progress(stage: str, fraction: float, message: str) -> None:
+            show.progress("segment", start + 0.30 * fraction, message)
+
+        model = models[one.source.bundle]
+        return _automatic(one, image, model, mirror=not arguments.no_mirror, progress=progress), {}
+    except ParotidSegError as error:
+        raise type(error)(f"{one.letter}: {error}") from error
+
+
+def _read(
+    one: _Given, path: Path, image: sitk.Image, arguments: argparse.Namespace
+) -> tuple[ReviewedContours, Mapping[str, str]]:
     from ..reading.contours.reader import read_contours
+    from ..reviewing.review import ReviewedContours
+
+    read = read_contours(path, image, scan=arguments.image, series=arguments.series)
+    return ReviewedContours(one.name or _NAMES[one.letter], read.labels, remarks=read.remarks), read.names
+
+
+def _automatic(one: _Given, image: sitk.Image, model: Model, *, mirror: bool, progress: Progress) -> ReviewedContours:
     from ..reviewing.review import ReviewedContours
     from ..segmentation import segment
 
-    start = 0.10 if one.letter == "A" else 0.40
-    if one.source.path is None:
-        result = segment(
-            image,
-            models[one.source.bundle],
-            mirror=not arguments.no_mirror,
-            progress=lambda stage, fraction, message: show.progress("segment", start + 0.30 * fraction, message),
-        )
-        model = result.provenance["bundle"]
-        name = one.name or f"automatic ({model['name']} {model['version']})"
-        return ReviewedContours(name, result.labels, model=model, findings=tuple(result.findings)), {}
-    show.progress("read", start, f"Reading the contours {one.letter}")
-    try:
-        read = read_contours(one.source.path, image, scan=arguments.image, series=arguments.series)
-    except ParotidSegError as error:
-        raise type(error)(f"{one.letter}: {error}") from error
-    return ReviewedContours(one.name or _NAMES[one.letter], read.labels, remarks=read.remarks), read.names
+    result = segment(image, model, mirror=mirror, progress=progress)
+    about = result.provenance["bundle"]
+    name = one.name or f"automatic ({about['name']} {about['version']})"
+    return ReviewedContours(name, result.labels, model=about, findings=tuple(result.findings))
 
 
 def _text(review: Review, regions: Sequence[Mapping[str, str]]) -> str:

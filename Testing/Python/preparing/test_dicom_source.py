@@ -169,3 +169,18 @@ def test_contours_that_this_project_exports_come_back_voxel_by_voxel(direction, 
     found = only_case(tmp_path).read(LABELS)[1]
     assert np.array_equal(sitk.GetArrayViewFromImage(found.labels), array)
     assert found.remarks == ()
+
+
+def test_a_segmentation_serves_where_there_is_no_structure_set(tmp_path):
+    pytest.importorskip("highdicom")
+    from ParotidSegLib.writing.dicom_export import export_dicom
+
+    _, labels = write_patient(tmp_path, 1)
+    export_dicom(labels, tmp_path / "glands.seg.dcm", dicom=tmp_path / "CT")
+    assert [one.modality for one in only_case(tmp_path).structure_sets] == ["RTSTRUCT"]
+    (tmp_path / "RS.dcm").unlink()
+    case = only_case(tmp_path)
+    assert [one.modality for one in case.structure_sets] == ["SEG"]
+    found = case.read(LABELS)[1]
+    assert np.array_equal(sitk.GetArrayFromImage(found.labels), sitk.GetArrayFromImage(labels))
+    assert found.names == {"Parotid_R": "Right parotid gland", "Parotid_L": "Left parotid gland"}

@@ -172,9 +172,10 @@ def test_wrong_use_is_said_before_anything_is_read(tmp_path, capsys):
     assert "one and the same" in failure(capsys, *given, *same, "-o", tmp_path / "out", code=2)
     model = (given[0], "bundle:parotid-ct")
     assert "one and the same" in failure(capsys, *model, "-o", tmp_path / "out", code=2)
-    with pytest.raises(SystemExit) as caught:
-        run(*given, "--no-automatic", *same, "-o", tmp_path / "out")
-    assert caught.value.code == 2
+    for wrong in (("--no-automatic", *same), ("--against", "bundle:"), ()):
+        with pytest.raises(SystemExit) as caught:
+            run(*given, *wrong, *(("-o", tmp_path / "out") if wrong else ()))
+        assert caught.value.code == 2
     assert not (tmp_path / "out").exists()
 
 

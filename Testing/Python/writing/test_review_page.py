@@ -190,6 +190,18 @@ def test_a_gland_that_one_lacks_and_exchanged_sides_are_told_first(scan, labels,
     assert rows[1]["hd95_mm"] == "inf" and rows[1]["lateral_mm"] == ""
 
 
+def test_two_contours_of_which_each_has_another_gland(scan, labels, dose, findings, tmp_path):
+    a, b = (ReviewedContours(one.key, without(labels, one)) for one in (LEFT_PAROTID, RIGHT_PAROTID))
+    page, report, rows = written(scan, review(scan, a, b, dose=dose), tmp_path)
+    assert "Right parotid gland: not drawn in B." in page.words and "Left parotid gland: not drawn in A." in page.words
+    table = cells(page, "Mean, Gy", 2)
+    assert [line[:2] for line in table[1:]] == [
+        [f"{side} parotid gland", x] for side in ("Right", "Left") for x in "AB"
+    ]
+    assert table[2][2:] == ["–"] * 8 == table[3][2:]
+    assert "dose" not in report["b"]["structures"]["Parotid_R"] and "mean_gy_difference" not in rows[0]
+
+
 def test_a_picture_shows_each_contour_where_it_lies_the_patients_right_at_the_left(scan, labels, findings, tmp_path):
     a = extended(labels, RIGHT_PAROTID, (-6.0, 0.0, 0.0))
     found = review(scan, ReviewedContours("a", a), ReviewedContours("b", labels))

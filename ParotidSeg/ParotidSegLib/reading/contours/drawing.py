@@ -89,12 +89,16 @@ def draw(contours: Sequence[np.ndarray], image: sitk.Image) -> Drawn:
 
 
 def _axis_of_slices(contours: Sequence[np.ndarray], image: sitk.Image) -> int:
-    """The axis of the image across which the contours are flat: the third one, unless all are so across another."""
-    index_to_mm = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
-    thick = np.zeros(3)
-    for points in contours:
-        thick = np.maximum(thick, np.ptp(points @ np.linalg.inv(index_to_mm).T, axis=0))
-    return 2 if thick[2] <= _FLAT or thick.min() > _FLAT else int(thick.argmin())
+    """The axis of the image across which its slices were drawn on: the third one, or that along the body.
+
+    A file may store its axes in any order; what was drawn on the slices of a scan lies across the body, or, if the scan
+    was taken otherwise, across the third axis. Contours on any other plane were drawn on a reformatted picture.
+    """
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    along_body = int(np.abs(axes[2]).argmax())
+    to_index = np.linalg.inv(axes * np.array(image.GetSpacing())).T
+    thick = np.max([np.ptp(points @ to_index, axis=0) for points in contours], axis=0, initial=0.0)
+    return along_body if thick[2] > _FLAT >= thick[along_body] else 2
 
 
 def _filled(planes: dict[float, Plane], image: sitk.Image) -> tuple[np.ndarray, int, int, set[float]]:

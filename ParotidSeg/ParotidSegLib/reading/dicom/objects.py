@@ -109,21 +109,21 @@ def modality_of(path: Path) -> str:
                 return ""
         dataset = read_object(path, "file", pixels=False, tags=["Modality"])
         with lenient():
-            return str(dataset.get("Modality", "") or "").upper()
+            return text_of(dataset, "Modality").upper()
     except (DataError, OSError, ValueError):
         return ""
 
 
 def belonging_of(dataset: Any) -> Belonging:
     """Whose space an object lies in, as far as it says so."""
-    frames, series = {_text(dataset, "FrameOfReferenceUID")}, set()
+    frames, series = {text_of(dataset, "FrameOfReferenceUID")}, set()
     for frame in _items(dataset, "ReferencedFrameOfReferenceSequence"):
-        frames.add(_text(frame, "FrameOfReferenceUID"))
+        frames.add(text_of(frame, "FrameOfReferenceUID"))
         for study in _items(frame, "RTReferencedStudySequence"):
-            series |= {_text(one, "SeriesInstanceUID") for one in _items(study, "RTReferencedSeriesSequence")}
-    frames |= {_text(item, "ReferencedFrameOfReferenceUID") for item in _items(dataset, "StructureSetROISequence")}
-    series |= {_text(one, "SeriesInstanceUID") for one in _items(dataset, "ReferencedSeriesSequence")}
-    return Belonging(frozenset(frames - {""}), frozenset(series - {""}), _text(dataset, "PatientID"))
+            series |= {text_of(one, "SeriesInstanceUID") for one in _items(study, "RTReferencedSeriesSequence")}
+    frames |= {text_of(item, "ReferencedFrameOfReferenceUID") for item in _items(dataset, "StructureSetROISequence")}
+    series |= {text_of(one, "SeriesInstanceUID") for one in _items(dataset, "ReferencedSeriesSequence")}
+    return Belonging(frozenset(frames - {""}), frozenset(series - {""}), text_of(dataset, "PatientID"))
 
 
 def belonging_of_scan(files: Iterable[Path]) -> Belonging:
@@ -137,9 +137,9 @@ def belonging_of_scan(files: Iterable[Path]) -> Belonging:
         with lenient() as package:
             try:
                 header = package.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(tags))
-                series = frozenset({_text(header, "SeriesInstanceUID")} - {""})
-                frames = frozenset({_text(header, "FrameOfReferenceUID")} - {""})
-                return Belonging(frames, series, _text(header, "PatientID"))
+                series = frozenset({text_of(header, "SeriesInstanceUID")} - {""})
+                frames = frozenset({text_of(header, "FrameOfReferenceUID")} - {""})
+                return Belonging(frames, series, text_of(header, "PatientID"))
             except Exception:  # as above; a damaged slice says nothing
                 continue
     return Belonging()
@@ -178,7 +178,8 @@ def _items(dataset: Any, keyword: str) -> Sequence[Any]:
         return ()
 
 
-def _text(dataset: Any, keyword: str) -> str:
+def text_of(dataset: Any, keyword: str) -> str:
+    """A value as text without blanks around it; "" if there is none or it is damaged."""
     try:
         return str(dataset.get(keyword, "") or "").strip()
     except Exception:

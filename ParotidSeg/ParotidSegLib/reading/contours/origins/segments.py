@@ -17,7 +17,7 @@ import SimpleITK as sitk
 
 from ....errors import DataError
 from ....structures import Structure, has_code
-from ...dicom.objects import Belonging, belonging_of, lenient, read_object
+from ...dicom.objects import Belonging, belonging_of, lenient, read_object, text_of
 from ..mask_values import THRESHOLD
 
 _SURFACE = "1.2.840.10008.5.1.4.1.1.66.5"
@@ -111,10 +111,10 @@ def read_segments(path: Path, structures: Sequence[Structure]) -> DicomSegmentat
     """
     dataset = read_object(path, "segmentation")
     with lenient():
-        if str(dataset.get("SOPClassUID", "")) == _SURFACE:
+        if text_of(dataset, "SOPClassUID") == _SURFACE:
             raise DataError("The segmentation holds surfaces and no voxels: export it as a binary segmentation.")
         try:
-            kind = str(dataset.get("SegmentationType", "BINARY")).upper()
+            kind = text_of(dataset, "SegmentationType").upper() or "BINARY"
             segments = tuple(_segment(item, structures) for item in dataset.SegmentSequence)
             frames = _frames(dataset, kind)
         except DataError:
