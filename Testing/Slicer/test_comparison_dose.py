@@ -201,6 +201,13 @@ def test_a_dose_that_slicerrt_has_scaled_is_not_scaled_again(node: Any, dicom_da
         dose_of(loaded, volume_of(node))
 
 
+def test_a_dose_that_lies_elsewhere_than_its_file_says_is_said(node: Any, dicom_database: Any, tmp_path: Path) -> None:
+    loaded = database_dose(dicom_database, tmp_path)
+    loaded.SetOrigin(*np.add(loaded.GetOrigin(), (0.0, 0.0, 10.0)))
+    (remark,) = dose_of(loaded, volume_of(node)).remarks
+    assert "does not lie where its RTDOSE says" in remark
+
+
 def test_a_dose_is_never_proposed_as_ct(node: Any, add_volume: Any) -> None:
     dose = add_dose(add_volume)
     assert is_dose(dose)

@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 
 from ....dose.reading import UNITS, Dose, checked_dose, read_dose
 from ....errors import DataError
+from ....geometry.grids import physical_bounds
 from ...scene.hierarchy import dicom_files, patient_of, series_files
 from ...scene.voxels import volume_image
 
@@ -26,6 +27,7 @@ DOSE_VOLUME, DOSE_UNIT = "DicomRtImport.DoseVolume", "DicomRtImport.DoseUnitName
 MOST_LIKELY_PERCENT = 90.0
 #: Sums of doses that differ by no more than this share are the same.
 _SAME_SHARE = 1e-3
+_SAME_PLACE_MM = 0.5
 _PERCENT = ("RELATIVE", "%", "PERCENT")
 
 
@@ -62,7 +64,7 @@ def dose_of(dose_node: Any, volume_node: Any) -> Dose:
         raise DataError(_("The unit of the dose, '{unit}', is not known: a dose in Gy is needed.").format(unit=unit))
     if file is not None:
         read = read_dose(file, scan=dicom_files(volume_node) or series_files(volume_node) or None)
-        return checked_dose(image * _scale(read, image), read.remarks)
+        return checked_dose(image * _scale(read, image), (*read.remarks, *_moved(read, dose_node)))
     return checked_dose(image * scales.get(unit, 1.0), () if unit else (_taken_for_gy(dose_node),))
 
 
@@ -79,6 +81,14 @@ def _scale(read: Dose, image: sitk.Image) -> float:
     if here.size != there.size or abs(sums[0] - sums[1]) > _SAME_SHARE * sums[1]:
         raise DataError(_("The volume holds other values than the RTDOSE that it was loaded from: load it again."))
     return scale
+
+
+def _moved(read: Dose, dose_node: Any) -> list[str]:
+    """A remark where the volume, without the transforms above it, does not lie where its file says."""
+    here, there = (np.array(physical_bounds(one)) for one in (volume_image(dose_node, world=False), read.image))
+    if np.abs(here - there).max() <= _SAME_PLACE_MM:
+        return []
+    return [_("The dose does not lie where its RTDOSE says: it was moved in Slicer, or was not read as it should be.")]
 
 
 def _taken_for_gy(dose_node: Any) -> str:
