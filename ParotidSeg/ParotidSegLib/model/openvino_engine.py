@@ -1,0 +1,78 @@
+"""OpenVINO: the fast engine on processors. Compiled networks that several threads may ask at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BundleError
+from .bundle import Bundle, NetworkSpec
+
+if TYPE_CHECKING:
+    import openvino
+
+#: Tiles that are worked on at once. Half the cores on each of two tiles wait less for one another than all on one.
+STREAMS = 2
+#: f32: all engines and processors give one answer.
+_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": STREAMS}
+_CONVERTER = "openvino.tools.ovc"
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO without its converter of models, which OpenVINO itself does without where it is not installed.
+
+    The converter takes longer to load than all else, and sends word of its use to its maker unless the user has
+    forbidden that. It is there for those who import it.
+    """
+    if "openvino" in sys.modules or _CONVERTER in sys.modules:
+        import openvino
+
+        return openvino
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # what Python has for "cannot be imported"
+    try:
+        import openvino
+
+        return openvino
+    finally:
+        del sys.modules[_CONVERTER]
+
+
+def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledModel:
+    """Compile a network for this processor.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    openvino = import_openvino()
+    assert spec.openvino is not None
+    xml = bundle.read(spec.openvino)
+    weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
+    core = openvino.Core()
+    try:
+        model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
+        return core.compile_model(model, "CPU", _SETTINGS)
+    except RuntimeError as error:
+        raise BundleError(
+            f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
+        ) from error
+
+
+def logits_of(compiled: openvino.CompiledModel) -> Callable[[np.ndarray], np.ndarray]:
+    """The network as a function of a batch, for any number of threads: each call has a request of its own."""
+    idle: list[Any] = []
+
+    def logits(batch: np.ndarray) -> np.ndarray:
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = compiled.create_infer_request()
+        answer = request.infer(batch)[0]
+        idle.append(request)
+        return answer
+
+    return logits
