@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import numpy as np
 
 from ..errors import BundleError
 from .bundle import Bundle, NetworkSpec
+from .compiled_cache import cache_folder, keep, kept
 
 if TYPE_CHECKING:
     import openvino
@@ -53,13 +56,24 @@ def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledMode
     xml = bundle.read(spec.openvino)
     weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
     core = openvino.Core()
+    # All that decides what comes out of the compiler; the version is that of the very build.
+    processor = (core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
+    parts = (xml, weights, repr((openvino.__version__, platform.machine(), *processor, _SETTINGS)).encode())
+    content = kept(*parts)
+    if content is not None:
+        with suppress(RuntimeError):
+            return core.import_model(content, "CPU", _SETTINGS)
     try:
         model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
-        return core.compile_model(model, "CPU", _SETTINGS)
+        compiled = core.compile_model(model, "CPU", _SETTINGS)
     except RuntimeError as error:
         raise BundleError(
             f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
         ) from error
+    if cache_folder() is not None:
+        with suppress(RuntimeError):  # a network that cannot be exported can be used all the same
+            keep(compiled.export_model().getvalue(), *parts)
+    return compiled
 
 
 def logits_of(compiled: openvino.CompiledModel) -> Callable[[np.ndarray], np.ndarray]:
