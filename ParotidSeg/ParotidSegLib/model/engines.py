@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import BundleError, EngineError
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
 from .networks import build_network, spatial_shape
-from .openvino_engine import STREAMS, compiled_network, logits_of
+from .openvino_engine import STREAMS, Requests, compiled_network
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -32,10 +32,12 @@ class Engine(Protocol):
     Attributes:
         name: of the kind of engine.
         at_once: how many tiles are best given to it at once, each by a thread of its own.
+        rest: called when there is nothing more to do for now, to free memory.
     """
 
     name: str
     at_once: int
+    rest: Callable[[], None]
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
         """float32 (z, y, x, channels) -> float32 (z, y, x, classes), summing to 1 over the classes.
@@ -58,9 +60,15 @@ class _CallableEngine:
     """An engine around a function from a batch of tiles to logits."""
 
     def __init__(
-        self, name: str, tile: Sequence[int], logits: Callable[[np.ndarray], np.ndarray], *, at_once: int = 1
+        self,
+        name: str,
+        tile: Sequence[int],
+        logits: Callable[[np.ndarray], np.ndarray],
+        *,
+        at_once: int = 1,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name, self.at_once = name, at_once
+        self.name, self.at_once, self.rest = name, at_once, rest
         self._space = spatial_shape(tile)
         self._logits = logits
 
@@ -205,4 +213,5 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
 def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
     compiled = compiled_network(bundle, spec)
     _check_shapes(bundle, spec, list(compiled.input(0).shape)[1:], list(compiled.output(0).shape)[1:])
-    return _CallableEngine("openvino", spec.tile, logits_of(compiled), at_once=STREAMS)
+    requests = Requests(compiled)
+    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, rest=requests.rest)

@@ -79,7 +79,12 @@ def _all_tiled(
         for done, ((region, window), run) in enumerate(zip(jobs, runs, strict=True), start=1):
             region.add(window, next(answers) if run else None)
             advance(done / len(jobs))
+    getattr(engine, "rest", _nothing)()
     return [region.blended() for region in regions]
+
+
+def _nothing() -> None:
+    """An engine need not rest."""
 
 
 def _answers(engine: Engine, pieces: Sequence[np.ndarray]) -> Generator[np.ndarray, None, None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePosixPath
 from types import ModuleType
@@ -76,17 +75,24 @@ def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledMode
     return compiled
 
 
-def logits_of(compiled: openvino.CompiledModel) -> Callable[[np.ndarray], np.ndarray]:
-    """The network as a function of a batch, for any number of threads: each call has a request of its own."""
-    idle: list[Any] = []
+class Requests:
+    """A compiled network as a function of a batch, for any number of threads: each call has a request of its own."""
 
-    def logits(batch: np.ndarray) -> np.ndarray:
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._idle: list[Any] = []
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        """The network's output for a batch; the caller's own."""
         try:
-            request = idle.pop()
+            request = self._idle.pop()
         except IndexError:
-            request = compiled.create_infer_request()
+            request = self._compiled.create_infer_request()
         answer = request.infer(batch)[0]
-        idle.append(request)
+        self._idle.append(request)
         return answer
 
-    return logits
+    def rest(self) -> None:
+        """Let go of the memory that only a working network needs; it comes back within some milliseconds."""
+        with suppress(RuntimeError):  # another thread is at work
+            self._compiled.release_memory()

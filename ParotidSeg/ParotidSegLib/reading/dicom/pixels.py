@@ -23,7 +23,7 @@ from .walk import DamagedDicomError, NotDicomError, stamp_of, walk
 
 INT16_RANGE = (-32768, 32767)
 #: Slices that are put into the image at once: wide types never exist for a whole scan.
-SLAB = 16
+SLAB = 8
 _SLOPE = 0x00281053
 
 #: A slice: the image that it is a frame of, and which frame.
