@@ -30,12 +30,12 @@ def cache_folder() -> Path | None:
     if named:
         return Path(named) if named.lower() != OFF and Path(named).is_absolute() else None
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
+        base, name = os.environ.get("LOCALAPPDATA", ""), "ParotidSeg/cache"
     elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
+        base, name = os.path.expanduser("~/Library/Caches"), "ParotidSeg"
     else:
-        base = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache")
-    return Path(base) / "parotidseg" if os.path.isabs(base) else None
+        base, name = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache"), "ParotidSeg"
+    return Path(base) / name if os.path.isabs(base) else None
 
 
 def kept(*parts: bytes) -> bytes | None:
