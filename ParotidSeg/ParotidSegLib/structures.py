@@ -101,6 +101,16 @@ def mirrored_labels(structures: Sequence[Structure]) -> tuple[int, ...]:
     return tuple(labels)
 
 
+#: Values of SNOMED-RT, which DICOM used until 2019, by those of SNOMED CT.
+_OLDER = {"T-61100": "45289007", "G-A100": RIGHT.value, "G-A101": LEFT.value}
+
+
+def has_code(structure: Structure, kind: str, side: str) -> bool:
+    """Whether code values are those of the type and the side of a structure; `side` is "" where none is coded."""
+    own = structure.laterality.value if structure.laterality else ""
+    return (_OLDER.get(kind, kind), _OLDER.get(side, side)) == (structure.type.value, own)
+
+
 ANATOMICAL_STRUCTURE = CodedConcept("SCT", "123037004", "Anatomical Structure")
 PAROTID_GLAND = CodedConcept("SCT", "45289007", "Parotid gland")
 

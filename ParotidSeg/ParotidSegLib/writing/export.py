@@ -17,11 +17,9 @@ import SimpleITK as sitk
 
 from ..errors import OutputError
 from ..files.atomic import atomic_path
+from ..files.file_names import SLICER_SUFFIX, SUFFIXES
 from ..structures import PAROTIDS, CodedConcept, Structure
 
-SLICER_SUFFIX = ".seg.nrrd"
-#: What a segmentation can be written as; longer suffixes stand before those that they end with.
-SUFFIXES: tuple[str, ...] = (SLICER_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
 #: DICOM results, which refer to the slices of the scan: `dicom_export` writes them.
 RTSTRUCT_SUFFIX, SEG_SUFFIX = DICOM_SUFFIXES = (".rtstruct.dcm", ".seg.dcm")
 

@@ -19,13 +19,13 @@ import SimpleITK as sitk
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds
+from ParotidSegLib.geometry.lattices import grid_difference
 from ParotidSegLib.geometry.sampling import smooth_for
 from ParotidSegLib.model.preprocessing import Input, Preprocessing
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from ..recipe import Recipe
-from .grids import grid_difference
 from .masks import read_label_map
 from .skin import skin_image
 from .structure_lists import read_structures

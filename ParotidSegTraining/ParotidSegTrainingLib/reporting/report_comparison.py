@@ -111,8 +111,8 @@ def tables_section(comparisons: Comparisons) -> Section:
         _values_table(distances, "Distances and surface Dice"),
         _tests_table(distances, "Is the difference in distances more than chance?"),
         paragraph(
-            "For HD95 and MSD less is better, so a negative A − B is in favour of A. With coarse voxels a distance "
-            "below a voxel's edge is not measured well.",
+            "For HD95, MSD and the mean dose error less is better, so a negative A − B is in favour of A. With coarse "
+            "voxels a distance below a voxel's edge is not measured well.",
             kind="below",
         ),
     )

@@ -123,7 +123,7 @@ def _native_bytes(header: Header, length: int) -> bytes:
         if found.pixels is None or found.stamp != pixels.stamp:
             raise ValueError("the file has changed")
         return found.content[found.pixels[0] : found.pixels[0] + length]
-    with header.path.open("rb", buffering=0) as file:
+    with header.path.open("rb") as file:
         file.seek(pixels.place[0])
         content = file.read(length)
         if stamp_of(file) != pixels.stamp or len(content) < length:

@@ -103,8 +103,8 @@ def walk(path: Path) -> DicomWalk:
         DamagedDicomError: it breaks off, or its depth, lengths or counts are beyond all bounds.
         OSError: it cannot be read.
     """
-    with path.open("rb", buffering=0) as file:
-        if not _may_be_dicom(file.read(_START)):  # whatever else lies in the folder, of any size
+    with path.open("rb") as file:
+        if not may_be_dicom(file.read(_START)):  # whatever else lies in the folder, of any size
             raise NotDicomError
         file.seek(0)
         stamp = stamp_of(file)
@@ -120,7 +120,7 @@ def stamp_of(file: IO[bytes]) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-def _may_be_dicom(start: bytes) -> bool:
+def may_be_dicom(start: bytes) -> bool:
     """Whether a file that starts so has the preamble of DICOM, or its first group without one, as of old."""
     return start[128:132] == b"DICM" or (len(start) == _START and start[:2] in (b"\x02\x00", b"\x08\x00"))
 
