@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry.surfaces import joint_bounding_box
+from ..geometry.surfaces import facing_surface, joint_bounding_box
 from ..measuring.metrics import dice
 from .drawn import Drawn, middle_of
-from .tissue import signed_distance
+from .shape import surface_to_volume
+from .tissue import AIR_HU, BONE_HU, DIRECTIONS, FAT_HU, MUSCLE_HU, signed_distance
 
 #: Beyond this the two differ in more than how people draw, mm.
 FAR_MM = 6.0
@@ -20,7 +21,17 @@ def disagreement_measures(gland: Drawn) -> dict[str, float]:
     box = joint_bounding_box(gland.mask, gland.automatic)
     mask, automatic = (np.pad(array[box], 2) for array in (gland.mask, gland.automatic))
     own = _directions(mask, automatic, gland.spacing)
-    found = {**own, **_whole(mask, automatic, gland.spacing), **_slices(mask, automatic, gland.spacing)}
+    values = np.pad(gland.hounsfield[box], 2)
+    found = {
+        **own,
+        **_whole(mask, automatic, gland.spacing),
+        **_slices(mask, automatic, gland.spacing),
+        **_surfaces(mask, automatic, gland.spacing),
+        **_only_here(mask & ~automatic, values, np.count_nonzero(mask)),
+        "rougher": surface_to_volume(mask, gland.spacing) - surface_to_volume(automatic, gland.spacing),
+        "brighter": float(np.median(values[mask]) - np.median(values[automatic])),
+        "spread_more": float(np.log((values[mask].std() + 5.0) / (values[automatic].std() + 5.0))),
+    }
     # Who draws all glands larger does so on both sides: what one side alone has is the more telling.
     other = _directions_of_the_other(gland)
     for name, value in own.items():
@@ -64,6 +75,28 @@ def _directions_of_the_other(gland: Drawn) -> dict[str, float]:
     # Seen from the other side, the way to the middle of the head runs the other way.
     mask, automatic = (array[box][..., ::-1] for array in (gland.other, gland.automatic_other))
     return _directions(mask, automatic, gland.spacing)
+
+
+def _surfaces(mask: np.ndarray, automatic: np.ndarray, spacing: np.ndarray) -> dict[str, float]:
+    """How far the contour lies beyond the automatic surface, mm: on average over what faces each direction."""
+    beyond, areas, normals = facing_surface(automatic, mask, spacing)
+    found = {}
+    for name, axis, sign in DIRECTIONS:
+        weights = np.maximum(sign * normals[:, axis], 0.0) ** 2 * areas
+        found[f"beyond_{name}"] = float(beyond @ weights / weights.sum())
+    found["surface_distance"] = float(np.abs(beyond) @ areas / areas.sum())
+    return found
+
+
+def _only_here(only: np.ndarray, values: np.ndarray, count: int) -> dict[str, float]:
+    """What the contour holds that the automatic one does not, as shares of it."""
+    inside = values[only]
+    return {
+        "only_bone": float(np.count_nonzero(inside > BONE_HU) / count),
+        "only_muscle": float(np.count_nonzero((inside > MUSCLE_HU[0]) & (inside < MUSCLE_HU[1])) / count),
+        "only_fat": float(np.count_nonzero((inside < FAT_HU) & (inside > AIR_HU)) / count),
+        "only_air": float(np.count_nonzero(inside < AIR_HU) / count),
+    }
 
 
 def _slices(mask: np.ndarray, automatic: np.ndarray, spacing: np.ndarray) -> dict[str, float]:

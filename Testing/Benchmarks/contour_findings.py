@@ -1,0 +1,243 @@
+"""Are errors of contours found? Made errors, judged by cross-validation over patients; writes the library's judgement.
+
+Takes clinical contours, two readers' and the models' own (`contour_cases.py`), makes one error of each kind
+(`made_errors.py`), measures all of them as the library does, fits its judgements (`contour_fitting.py`) and prints, for
+the contour by itself and for the one that has an automatic contour beside it: the area under the ROC curve for each
+kind of error that costs more than 0.1 of the Dice, how many of these are found, how many untouched contours have a
+finding, and whether the places are the right ones. Intervals resample patients.
+
+    python Testing/Benchmarks/contour_findings.py --kept FOLDER [--data SHARED_DATA] [--processes 2] [--write]
+        [--places PATIENTS]
+
+FOLDER keeps automatic contours and measures (an hour of one core); --write puts the judgement into the library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+ROOT = Path(__file__).resolve().parents[2]
+for module in ("ParotidSeg", "ParotidSegTraining"):
+    sys.path.insert(0, str(ROOT / module))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from contour_cases import BOLUS_ONLY, UNTOUCHED, Measured, all_measured, error_of, read_pair, tasks  # noqa: E402
+from contour_fitting import (  # noqa: E402
+    FOLDS,
+    KIND_OF,
+    auc,
+    cross_validated,
+    fitted,
+    folds_of,
+    interval,
+    is_right,
+    judged_by,
+    limit_of,
+)
+from made_errors import HARMLESS, applied  # noqa: E402
+
+from ParotidSegLib.doubting.drawn import Drawn, Scan  # noqa: E402
+from ParotidSegLib.doubting.findings import counted_errors  # noqa: E402
+from ParotidSegLib.doubting.judgement import FILE, Judgement  # noqa: E402
+from ParotidSegLib.doubting.places import SURE, doubtful_places, place_to_look  # noqa: E402
+from ParotidSegLib.structures import PAROTIDS  # noqa: E402
+
+DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
+#: Errors that cost more of the Dice than this are to be found, and so many of the untouched may be flagged.
+LEAST_CHANGE, SHARE = 0.1, 0.03
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Contours with their cross-validated scores and kinds, and the limit that the other folds would set for each."""
+
+    rows: Sequence[Measured]
+    scores: np.ndarray
+    kinds: Sequence[str]
+    limits: np.ndarray
+    limit: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Measured], scores: np.ndarray, kinds: Sequence[str]) -> Judged:
+        """Set the limits by the untouched contours, of people and of models alike."""
+        folds, untouched = folds_of(rows), np.array([row.kind == UNTOUCHED for row in rows])
+        models = np.array([row.source.startswith("automatic") for row in rows])
+
+        def limit(some: np.ndarray) -> float:
+            groups = [scores[some & untouched & which] for which in (models, ~models)]
+            return max(limit_of(group, SHARE) for group in groups if len(group))
+
+        limits = np.array([limit(folds != fold) for fold in range(FOLDS)])
+        return cls(rows, scores, kinds, limits[folds], limit(np.ones(len(rows), bool)))
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Which contours have a finding."""
+        counted = np.array([bool(counted_errors(row.measures)) for row in self.rows])
+        return counted | (self.scores >= self.limits)
+
+    def which(self, *kinds: str, source: str = "") -> np.ndarray:
+        """Which rows are of these kinds and of a source that begins so; of errors only those that cost enough."""
+        return np.array(
+            [
+                row.kind in kinds and row.source.startswith(source) and (is_right(row) or row.change > LEAST_CHANGE)
+                for row in self.rows
+            ]
+        )
+
+    def patients(self, which: np.ndarray) -> list[str]:
+        """Of these rows."""
+        return [row.patient for row, wanted in zip(self.rows, which, strict=True) if wanted]
+
+    def area(self, wrong: np.ndarray) -> str:
+        """The area under the curve of these against the untouched, with its interval."""
+        right = self.which(UNTOUCHED)
+        groups = self.scores[right], self.scores[wrong]
+        low, high = interval(auc, *groups, (self.patients(right), self.patients(wrong)))
+        return f"{auc(*groups):.3f} ({low:.3f} to {high:.3f})"
+
+    def share(self, which: np.ndarray) -> str:
+        """How many of these have a finding."""
+        return f"{np.count_nonzero(self.flagged & which)} of {np.count_nonzero(which)}"
+
+
+def show(name: str, judged: Judged) -> None:
+    """The tables of one judgement."""
+    print(f"\n## {name}\n\n| error | contours | area under the curve (95 % CI) | found | named so |\n|---|---|---|---|---|")
+    named = np.array([KIND_OF.get(row.kind) == kind for row, kind in zip(judged.rows, judged.kinds, strict=True)])
+    everything = judged.which(*KIND_OF)
+    for kind in (*KIND_OF, ""):
+        wrong = judged.which(kind) if kind else everything
+        if wrong.any():
+            found = wrong & judged.flagged
+            right_name = f"{np.count_nonzero(named & found)} of {np.count_nonzero(found)}"
+            cells = [kind or "**all**", str(wrong.sum()), judged.area(wrong), judged.share(wrong), right_name]
+            print(f"| {' | '.join(cells)} |")
+    print("\n| no error | with a finding |\n|---|---|")
+    for source in ("train", "validation", "oncologist", "radiographer", "automatic parotid-ct", ""):
+        untouched = judged.which(UNTOUCHED, source=source)
+        if untouched.any():
+            print(f"| {source or 'all untouched'} | {judged.share(untouched)} |")
+    for kind in (BOLUS_ONLY, *HARMLESS):
+        print(f"| {kind} | {judged.share(judged.which(kind))} |")
+
+
+def judge_by_itself(rows: Sequence[Measured]) -> tuple[Judgement, Judged]:
+    """Fitted on patients of whom the model has seen contours, in cross-validation; the others are judged by the result."""
+    own = [row for row in rows if "dice" not in row.measures]
+    others = [row for row in rows if "dice" in row.measures]
+    names = list(own[0].measures)
+    (scores, kinds), judgement = cross_validated(own, names), fitted(own, names)
+    more_scores, more_kinds = judged_by(judgement, others)
+    judged = Judged.of([*own, *others], np.concatenate([scores, more_scores]), [*kinds, *more_kinds])
+    return replace(judgement, limit=judged.limit), judged
+
+
+def judge_with_automatic(rows: Sequence[Measured], by_itself: Judgement) -> tuple[Judgement, Judged]:
+    """Of patients whom neither the model nor the first judgement has seen, in cross-validation."""
+    own_names = set(next(row for row in rows if "dice" not in row.measures).measures)
+    rows = [row for row in rows if "dice" in row.measures]
+    names = [name for name in rows[0].measures if name not in own_names]
+    judged = Judged.of(rows, *cross_validated(rows, names, by_itself))
+    return replace(fitted(rows, names, by_itself), limit=judged.limit), judged
+
+
+def write(judgements: dict[str, tuple[Judgement, Judged]]) -> None:
+    """Put the judgements into the library, with where they came from."""
+    data: dict[str, object] = {
+        "provenance": {
+            "by": "Testing/Benchmarks/contour_findings.py",
+            "data": "OpenKBP (Babier et al., Medical Physics 48, 2021), clinical contours, and contours of two readers "
+            "of 13 of its patients (Nikolov et al., arXiv 1809.04430, CC BY 4.0)",
+            "contours": {
+                name: {"right": sum(map(is_right, judged.rows)), "wrong": sum(not is_right(r) for r in judged.rows)}
+                for name, (_, judged) in judgements.items()
+            },
+        }
+    }
+    data.update({name: judgement.to_data() for name, (judgement, _) in judgements.items()})
+    text = json.dumps(data, indent=1)
+    # One line a list of numbers: a line a number would make a long file that nobody can read.
+    text = "\n".join(_joined(text.split("\n")))
+    FILE.write_text(text + "\n", encoding="utf-8")
+
+
+def _joined(lines: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    for line in lines:
+        if joined and joined[-1].endswith(("[", ",")) and "[" in joined[-1]:
+            joined[-1] += ("" if joined[-1].endswith("[") else " ") + line.strip()
+        elif joined and "[" in joined[-1] and not joined[-1].rstrip(",").endswith("]"):
+            joined[-1] += line.strip()
+        else:
+            joined.append(line)
+    return joined
+
+
+def show_places(options: argparse.Namespace, judged: Judged, *, automatic: bool) -> None:
+    """Whether what is marked is what was changed: of the errors that cost enough and have a finding."""
+    kinds = {(r.patient, r.kind, r.label): k for r, k, f in zip(judged.rows, judged.kinds, judged.flagged, strict=True) if f}
+    figures: dict[str, list[tuple[float, float, float]]] = {}
+    for task in [task for task in tasks(options.data, options.kept) if task.source == "validation"][: options.places]:
+        image, labels, theirs = read_pair(task)
+        for kind in KIND_OF:
+            label = 1 + len(figures.get(kind, ())) % 2
+            judged_as = kinds.get((task.patient, kind, label))
+            changed_image, changed = applied(error_of(task, kind, label), image, labels)
+            scan = Scan.about(changed_image, changed, labels)
+            structure, masks = PAROTIDS[label - 1], scan.label_arrays(changed)
+            before = scan.label_arrays(labels)[structure.key]
+            wrong, mask = before ^ masks[structure.key], masks[structure.key]
+            change = 1.0 - 2.0 * np.count_nonzero(before & mask) / (before.sum() + mask.sum())
+            if judged_as is None or change <= LEAST_CHANGE:
+                continue
+            gland = Drawn.of(scan, structure, masks, scan.label_arrays(theirs) if automatic and theirs else None)
+            doubt = gland.as_scan(doubtful_places(gland, judged_as))
+            figures.setdefault(kind, []).append(_overlap(doubt, wrong, scan.spacing))
+    print("\n| error | contours | recall | precision | point within |\n|---|---|---|---|---|")
+    everything = [one for some in figures.values() for one in some]
+    for kind, some in (*figures.items(), ("**all**", everything)):
+        recall, precision, within = (np.nanmean([one[i] for one in some]) for i in range(3))
+        print(f"| {kind} | {len(some)} | {recall:.2f} | {precision:.2f} | {within:.2f} |")
+
+
+def _overlap(doubt: np.ndarray, wrong: np.ndarray, spacing: np.ndarray) -> tuple[float, float, float]:
+    """Share of the wrong that is marked; of the marked that is wrong, give or take a voxel; whether the point is so."""
+    marked, point = doubt >= SURE, place_to_look(doubt, spacing)
+    near = sitk.GetArrayFromImage(sitk.BinaryDilate(sitk.GetImageFromArray(wrong.astype(np.uint8)), [1, 1, 1])) > 0
+    precision = float((near & marked).sum() / marked.sum()) if marked.any() else float("nan")
+    return float((wrong & marked).sum() / wrong.sum()), precision, float(point is not None and near[tuple(point)])
+
+
+def main() -> int:
+    """Measure, judge, print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--kept", type=Path, required=True)
+    arguments.add_argument("--data", type=Path, default=DATA)
+    arguments.add_argument("--processes", type=int, default=2)
+    arguments.add_argument("--write", action="store_true")
+    arguments.add_argument("--places", type=int, default=0, metavar="PATIENTS")
+    options = arguments.parse_args()
+    rows = list(all_measured(options.data, options.kept, options.kept / "measures", options.processes))
+    by_itself = judge_by_itself(rows)
+    judgements = {"by_itself": by_itself, "with_automatic": judge_with_automatic(rows, by_itself[0])}
+    for name, (_, judged) in judgements.items():
+        show(f"{name}: {len({row.patient for row in judged.rows})} patients", judged)
+        if options.places:
+            show_places(options, judged, automatic=name == "with_automatic")
+    if options.write:
+        write(judgements)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
