@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import OutputError, ParotidSegError
 from ...files.file_names import given_path, means_folder
+from ..options import hide_graphics_cards
 
 if TYPE_CHECKING:
     from .scans import Scan
@@ -45,12 +45,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     batch.add_argument("--again", action="store_true", help="segment also what is done")
     batch.set_defaults(run_command=_run)
     return batch
-
-
-def hide_graphics_cards(arguments: argparse.Namespace) -> None:
-    """Obey --device cpu; must come before TensorFlow loads."""
-    if arguments.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def _find(arguments: argparse.Namespace, modality: str) -> list[Scan]:

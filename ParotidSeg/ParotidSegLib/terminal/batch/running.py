@@ -15,11 +15,12 @@ from typing import Any
 from ...errors import ParotidSegError
 from ...files.json_text import parse_json
 from ...segmentation import Model
+from ...writing.export import write_csv
 from ..console import Reporter
 from ..one_scan import Options, plan, segment_scan
 from .manifest import NUMBERS, Manifest
 from .scans import Scan
-from .table import DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report, write_table
+from .table import COLUMNS, DONE, FAILED, OPEN, TABLE, row_without_result, rows_of_report
 
 
 def run_batch(
@@ -75,7 +76,7 @@ def run_batch(
                 failed += 1
         if report is not None:
             rows[number] = rows_of_report(number, report, model.bundle.structures)
-        write_table([row for listed in rows.values() for row in listed], output / TABLE)
+        write_csv([row for listed in rows.values() for row in listed], COLUMNS, output / TABLE)
     show.heading(f"{len(scans) - failed - skipped} segmented, {skipped} done before, {failed} failed: {output / TABLE}")
     return failed
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ...files.atomic import atomic_path
 from ...structures import Structure
 
 TABLE = "results.csv"
@@ -66,18 +63,6 @@ def rows_of_report(number: str, report: Mapping[str, Any], structures: Sequence[
 def row_without_result(number: str, status: str, message: str = "") -> dict[str, Any]:
     """The row of a scan that failed or has not had its turn."""
     return {"scan": number, "status": status, "message": message}
-
-
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the rows as CSV, whole.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _rounded(value: Any, digits: int) -> Any:
