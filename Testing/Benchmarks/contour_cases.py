@@ -161,7 +161,7 @@ def measured(task: Task) -> list[Measured]:
     place, skin = _Place.of(image, automatic), off_skin(image) if task.errors_on else None
     before = sitk.GetArrayFromImage(labels)
     glands = [label for label in (1, 2) if np.count_nonzero(before == label)]
-    rows = [_row(task, UNTOUCHED, label, (0.0, 0.0), place, labels) for label in glands]
+    rows = [_row(task, UNTOUCHED, label, (0.0, 0.0), place, labels=labels) for label in glands]
     for label in set(glands) & set(task.errors_on):
         for kind in KINDS:
             error, here = error_of(task, kind, label), place
@@ -169,10 +169,10 @@ def measured(task: Task) -> list[Measured]:
             reference = sitk.Resample(labels, changed, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
             if kind == WITH_BOLUS:
                 here = _Place.of(changed_image, automatic)
-                rows.append(_row(task, BOLUS_ONLY, label, (0.0, 0.0), here, reference))
+                rows.append(_row(task, BOLUS_ONLY, label, (0.0, 0.0), here, labels=reference))
             masks = [sitk.GetArrayFromImage(each) == label for each in (reference, changed)]
             if masks[1].any() and (masks[0] ^ masks[1]).any():
-                rows.append(_row(task, kind, label, (error.severity, 1.0 - dice(*masks)), here, changed))
+                rows.append(_row(task, kind, label, (error.severity, 1.0 - dice(*masks)), here, labels=changed))
     return [row for row in rows if row.measures]
 
 
@@ -183,7 +183,7 @@ def error_of(task: Task, kind: str, label: int) -> Error:
 
 
 def _row(
-    task: Task, kind: str, label: int, size: tuple[float, float], place: _Place, labels: sitk.Image
+    task: Task, kind: str, label: int, size: tuple[float, float], place: _Place, *, labels: sitk.Image
 ) -> Measured:
     masks, structure = place.scan.label_arrays(labels), PAROTIDS[label - 1]
     measures = {}

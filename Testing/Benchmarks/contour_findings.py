@@ -30,7 +30,7 @@ for module in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(ROOT / module))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from contour_cases import BOLUS_ONLY, UNTOUCHED, Measured, all_measured, error_of, read_pair, tasks  # noqa: E402
+from contour_cases import BOLUS_ONLY, BUNDLES, UNTOUCHED, Measured, all_measured, error_of, read_pair, tasks  # noqa: E402
 from contour_fitting import (  # noqa: E402
     FOLDS,
     KIND_OF,
@@ -52,8 +52,10 @@ from ParotidSegLib.doubting.places import SURE, doubtful_places, place_to_look  
 from ParotidSegLib.structures import PAROTIDS  # noqa: E402
 
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
-#: Errors that cost more of the Dice than this are to be found, and so many of the untouched may be flagged.
-LEAST_CHANGE, SHARE = 0.1, 0.03
+#: Errors that cost more of the Dice than this are to be found.
+LEAST_CHANGE = 0.1
+#: So many of the untouched may be flagged: of few contours the next lower share would be none.
+SHARE, SHARE_OF_FEW, FEW = 0.04, 0.05, 100
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Judged:
 
         def limit(some: np.ndarray) -> float:
             groups = [scores[some & untouched & which] for which in (models, ~models)]
-            return max(limit_of(group, SHARE) for group in groups if len(group))
+            return max(limit_of(group, SHARE if len(group) > FEW else SHARE_OF_FEW) for group in groups if len(group))
 
         limits = np.array([limit(folds != fold) for fold in range(FOLDS)])
         return cls(rows, scores, kinds, limits[folds], limit(np.ones(len(rows), bool)))
@@ -86,12 +88,13 @@ class Judged:
         return counted | (self.scores >= self.limits)
 
     def which(self, *kinds: str, source: str = "") -> np.ndarray:
-        """Which rows are of these kinds and of a source that begins so; of errors only those that cost enough."""
+        """Which rows are of these kinds and of a source; of errors only those that cost enough."""
+
+        def of_source(row: Measured) -> bool:
+            return source in ("", row.source, row.source.split()[0])
+
         return np.array(
-            [
-                row.kind in kinds and row.source.startswith(source) and (is_right(row) or row.change > LEAST_CHANGE)
-                for row in self.rows
-            ]
+            [row.kind in kinds and of_source(row) and (is_right(row) or row.change > LEAST_CHANGE) for row in self.rows]
         )
 
     def patients(self, which: np.ndarray) -> list[str]:
@@ -99,8 +102,8 @@ class Judged:
         return [row.patient for row, wanted in zip(self.rows, which, strict=True) if wanted]
 
     def area(self, wrong: np.ndarray) -> str:
-        """The area under the curve of these against the untouched, with its interval."""
-        right = self.which(UNTOUCHED)
+        """The area under the curve of these against people's untouched contours, with its interval."""
+        right = self.which(UNTOUCHED) & ~self.which(UNTOUCHED, source="automatic")
         groups = self.scores[right], self.scores[wrong]
         low, high = interval(auc, *groups, (self.patients(right), self.patients(wrong)))
         return f"{auc(*groups):.3f} ({low:.3f} to {high:.3f})"
@@ -112,7 +115,8 @@ class Judged:
 
 def show(name: str, judged: Judged) -> None:
     """The tables of one judgement."""
-    print(f"\n## {name}\n\n| error | contours | area under the curve (95 % CI) | found | named so |\n|---|---|---|---|---|")
+    print(f"\n## {name}\n\n| error | contours | area under the curve (95 % CI) | found | named so |")
+    print("|---|---|---|---|---|")
     named = np.array([KIND_OF.get(row.kind) == kind for row, kind in zip(judged.rows, judged.kinds, strict=True)])
     everything = judged.which(*KIND_OF)
     for kind in (*KIND_OF, ""):
@@ -123,16 +127,16 @@ def show(name: str, judged: Judged) -> None:
             cells = [kind or "**all**", str(wrong.sum()), judged.area(wrong), judged.share(wrong), right_name]
             print(f"| {' | '.join(cells)} |")
     print("\n| no error | with a finding |\n|---|---|")
-    for source in ("train", "validation", "oncologist", "radiographer", "automatic parotid-ct", ""):
+    for source in ("train", "validation", "oncologist", "radiographer", *(f"automatic {name}" for name in BUNDLES)):
         untouched = judged.which(UNTOUCHED, source=source)
         if untouched.any():
-            print(f"| {source or 'all untouched'} | {judged.share(untouched)} |")
+            print(f"| {source} | {judged.share(untouched)} |")
     for kind in (BOLUS_ONLY, *HARMLESS):
         print(f"| {kind} | {judged.share(judged.which(kind))} |")
 
 
 def judge_by_itself(rows: Sequence[Measured]) -> tuple[Judgement, Judged]:
-    """Fitted on patients of whom the model has seen contours, in cross-validation; the others are judged by the result."""
+    """Fitted on patients of whom the model saw contours, in cross-validation; the others are judged by the result."""
     own = [row for row in rows if "dice" not in row.measures]
     others = [row for row in rows if "dice" in row.measures]
     names = list(own[0].measures)
@@ -185,7 +189,9 @@ def _joined(lines: Sequence[str]) -> list[str]:
 
 def show_places(options: argparse.Namespace, judged: Judged, *, automatic: bool) -> None:
     """Whether what is marked is what was changed: of the errors that cost enough and have a finding."""
-    kinds = {(r.patient, r.kind, r.label): k for r, k, f in zip(judged.rows, judged.kinds, judged.flagged, strict=True) if f}
+    kinds = {
+        (r.patient, r.kind, r.label): k for r, k, f in zip(judged.rows, judged.kinds, judged.flagged, strict=True) if f
+    }
     figures: dict[str, list[tuple[float, float, float]]] = {}
     for task in [task for task in tasks(options.data, options.kept) if task.source == "validation"][: options.places]:
         image, labels, theirs = read_pair(task)

@@ -1,4 +1,4 @@
-"""Errors of contours as people, programs and transfers make them, drawn apart from applied, so that each can be replayed.
+"""Errors of contours as people and programs make them, drawn apart from applied, so that each can be replayed.
 
 An error is made on the contour of one gland, in patient space, on the scan's own voxels; only bolus changes the scan as
 well. Severity runs from 0, hardly an error, to 1, gross.
@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made_changes import coordinates, covered, like, off_skin, with_margin  # noqa: E402
+from made_changes import coordinates, covered, like, off_skin, with_margin
 
 #: Random numbers between 0 and 1 that an error may use beyond its severity: places and directions.
 NUMBERS = 9
@@ -81,9 +81,7 @@ class Site:
     @property
     def middle(self) -> np.ndarray:
         """Of the contour, (x, y, z) in mm."""
-        return np.array(
-            [float((np.broadcast_to(c, self.mask.shape))[self.mask].mean()) for c in self.places]
-        )
+        return np.array([float((np.broadcast_to(c, self.mask.shape))[self.mask].mean()) for c in self.places])
 
     def ball(self, centre: np.ndarray, radii: float | tuple[float, float, float]) -> np.ndarray:
         """Voxels within a ball or an ellipsoid (radii along x, y, z), mm."""
@@ -369,4 +367,3 @@ def applied(
     made = sitk.GetImageFromArray(changed)
     made.CopyInformation(labels)
     return image, made
-

@@ -27,7 +27,7 @@ def disagreement_measures(gland: Drawn) -> dict[str, float]:
         **_whole(mask, automatic, gland.spacing),
         **_slices(mask, automatic, gland.spacing),
         **_surfaces(mask, automatic, gland.spacing),
-        **_only_here(mask & ~automatic, values, np.count_nonzero(mask)),
+        **_only_here(mask & ~automatic, values, int(mask.sum())),
         "rougher": surface_to_volume(mask, gland.spacing) - surface_to_volume(automatic, gland.spacing),
         "brighter": float(np.median(values[mask]) - np.median(values[automatic])),
         "spread_more": float(np.log((values[mask].std() + 5.0) / (values[automatic].std() + 5.0))),

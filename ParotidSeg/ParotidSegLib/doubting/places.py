@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -109,9 +111,7 @@ def _finite(distance: np.ndarray) -> np.ndarray:
 def _with_surroundings(depth: np.ndarray) -> np.ndarray:
     """Doubt from distances in mm, (z, y, x): 1 where they are certain, and `SURE` in what hangs together with such."""
     doubt = np.clip((depth - NOTHING_MM) / (CERTAIN_MM - NOTHING_MM), 0.0, 1.0)
-    pieces = sitk.GetArrayFromImage(
-        sitk.ConnectedComponent(sitk.GetImageFromArray((depth > NEAR_MM).astype(np.uint8)))
-    )
+    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray((depth > NEAR_MM).astype(np.uint8))))
     sure = np.unique(pieces[(doubt >= SURE) & (pieces > 0)])
     return np.where(np.isin(pieces, sure) & (pieces > 0), np.maximum(doubt, SURE), doubt)
 
@@ -133,7 +133,7 @@ def _pieces(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """All but the largest piece, unless a slice without a contour parts it."""
     bridged = mask.copy()
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
-    for before, after in zip(filled[:-1], filled[1:], strict=True):
+    for before, after in pairwise(filled):
         bridged[before + 1 : after] = mask[before] | mask[after]
     return np.where(mask & ~_largest(bridged), 1.0, 0.0)
 

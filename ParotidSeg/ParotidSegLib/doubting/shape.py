@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -69,10 +71,7 @@ def _steps(mask: np.ndarray, spacing: np.ndarray) -> dict[str, float]:
     bends = np.linalg.norm(np.diff(middles, n=2, axis=0), axis=1) if len(filled) > 2 else np.zeros(1)
     root = np.sqrt(areas[filled] * spacing[1:].prod())
     ripple = np.abs(np.diff(root, n=2)) if len(filled) > 2 else np.zeros(1)
-    overlap = [
-        2.0 * np.count_nonzero(mask[a] & mask[b]) / (areas[a] + areas[b])
-        for a, b in zip(filled[:-1], filled[1:], strict=True)
-    ] or [1.0]
+    overlap = [2.0 * np.count_nonzero(mask[a] & mask[b]) / (areas[a] + areas[b]) for a, b in pairwise(filled)] or [1.0]
     within = overlap[1:-1] or overlap
     holes = np.count_nonzero(without_holes(mask) ^ mask)
     return {

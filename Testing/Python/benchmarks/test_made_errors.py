@@ -10,7 +10,6 @@ from made_training import head_with_glands
 from Benchmarks.made_errors import HARMLESS, KINDS, ON_BOTH, Error, applied, drawn_error
 
 
-
 @pytest.fixture(scope="module")
 def head() -> tuple[sitk.Image, sitk.Image]:
     """The made head with a jaw of bone before each gland, on voxels of 3 mm."""
@@ -23,7 +22,9 @@ def head() -> tuple[sitk.Image, sitk.Image]:
     values = sitk.GetArrayFromImage(image)
     x, y, z = (np.arange(n) * 3.0 + o for n, o in zip(fine.GetSize(), fine.GetOrigin(), strict=True))
     for side in (-1.0, 1.0):
-        jaw = ((x[None, None] - side * 45) / 8) ** 2 + ((y[None, :, None] + 10) / 14) ** 2 + (z[:, None, None] / 20) ** 2
+        jaw = (
+            ((x[None, None] - side * 45) / 8) ** 2 + ((y[None, :, None] + 10) / 14) ** 2 + (z[:, None, None] / 20) ** 2
+        )
         values[jaw < 1.0] = 800
     changed = sitk.GetImageFromArray(values)
     changed.CopyInformation(image)

@@ -80,7 +80,9 @@ def test_a_gross_error_is_found_beside_an_automatic_contour_and_the_point_lies_i
     assert near[index[::-1]]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FOUND_AS if kind not in ("smoothed", "moved by slices", "both moved")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in FOUND_AS if kind not in ("smoothed", "moved by slices", "both moved")]
+)
 def test_a_gross_error_is_found_by_the_contour_itself(sample, kind):
     image, labels, _ = with_error(sample, kind)
     assert codes(doubt(image, labels))
@@ -108,7 +110,10 @@ def test_sides_are_those_of_the_patient_in_every_orientation(sample, number):
     assert finding.point[0] > 30.0  # in LPS the left is at larger x, and the middle of the sample at about 0
     swapped = with_error(sample, "sides swapped")
     stored = [list(all_orientations(each))[number] for each in swapped[:2]]
-    assert {f.structure for f in doubt(*stored).findings if f.code == "contour-on-wrong-side"} == {"Parotid_R", "Parotid_L"}
+    assert {f.structure for f in doubt(*stored).findings if f.code == "contour-on-wrong-side"} == {
+        "Parotid_R",
+        "Parotid_L",
+    }
 
 
 def test_a_gland_that_was_not_drawn_is_an_error_and_other_labels_are_passed_over(sample):
@@ -130,9 +135,8 @@ def test_contours_of_another_grid_are_refused_in_one_sentence(sample):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_kind_says_one_clause_with_and_without_an_automatic_contour(kind):
-    own = dict.fromkeys(
-        ("volume", "volume_ratio", "bone", "on_skin", "air", "goes_on_at_top", "goes_on_at_bottom", "empty_slices", "holes"), 1.0
-    )
+    names = "volume volume_ratio bone on_skin air goes_on_at_top goes_on_at_bottom empty_slices holes"
+    own = dict.fromkeys(names.split(), 1.0)
     with_model = dict.fromkeys(("beyond_top", "beyond_bottom", "up", "back", "in", "size"), -2.0)
     for measures in (own, {**own, "volume_ratio": float("nan")}, {**own, **with_model}):
         text = kind.says(measures)

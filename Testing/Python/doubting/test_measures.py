@@ -1,4 +1,4 @@
-"""What is measured of a contour, on made glands in a made head: in mm and mL, alike for both sides and on any voxels."""
+"""What is measured of a contour, on made glands in a made head: in mm and mL, alike for both sides and any voxels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ RADII = (12.0, 16.0, 24.0)
 
 
 def places() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    z, y, x = (
-        o + np.arange(n) * s for o, n, s in zip(reversed(ORIGIN), SHAPE, reversed(SPACING), strict=True)
-    )
+    z, y, x = (o + np.arange(n) * s for o, n, s in zip(reversed(ORIGIN), SHAPE, reversed(SPACING), strict=True))
     return x[None, None, :], y[None, :, None], z[:, None, None]
 
 
