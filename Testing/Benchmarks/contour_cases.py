@@ -1,11 +1,10 @@
 """Contours with and without made errors, measured: what `contour_findings.py` judges.
 
-Whose contours, and what the model may say of them:
+Whose contours:
 
-- `train`: clinical contours of the training patients. The model has seen them, so it is not asked.
-- `validation`: clinical contours of patients whom the model has not seen, with its contours of them.
-- `readers`: two careful readers, on their own fine voxels. The model learned from them, so it is not asked.
-- `automatic`: the models' contours of the validation patients, untouched only; each is compared with the other model's.
+- `train`, `validation`: clinical contours; errors of some of the training patients, and of all validation patients;
+- `oncologist`, `radiographer`: two careful readers, on their own fine voxels; errors of some of the oncologist's;
+- `automatic …`: those of both models that ship, of validation patients whom they have not seen; untouched only.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class Measured:
         label: of the gland.
         severity: 0 to 1; 0 untouched.
         change: what the error costs of the Dice with the contour before it.
-        measures: of the contour, and against the automatic one where the model has not seen the patient.
+        measures: of the contour.
     """
 
     patient: str
@@ -92,8 +91,8 @@ def tasks(data: Path, contours: Path) -> list[Task]:
         image = folder.image_paths(case)[0]
         found.append(Task(case, "validation", image, folder.mask_path(case), drawn[0], (1, 2)))
         found += [
-            Task(case, f"automatic {bundle}", image, mine, other, ())
-            for bundle, mine, other in zip(BUNDLES, drawn, drawn[::-1], strict=True)
+            Task(case, f"automatic {bundle}", image, mine, None, ())
+            for bundle, mine in zip(BUNDLES, drawn, strict=True)
         ]
     readers = data / "openkbp_readers"
     for number, path in enumerate(sorted((readers / "native_oncologist").glob("*.nii.gz"))):
@@ -141,24 +140,16 @@ def _finer(image: sitk.Image, spacing: Sequence[float]) -> sitk.Image:
     return grid
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A scan, and what the model drew in it."""
-
-    scan: Scan
-    automatic: dict[str, np.ndarray] | None
-
-    @classmethod
-    def of(cls, image: sitk.Image, automatic: sitk.Image | None) -> _Place:
-        scan = Scan.about(image, sitk.Cast(image * 0 + 1, sitk.sitkUInt8))  # all of it, for whatever the errors reach
-        return cls(scan, scan.label_arrays(automatic) if automatic else None)
+def _whole(image: sitk.Image) -> Scan:
+    """All of a scan, for whatever the errors reach."""
+    return Scan.about(image, sitk.Cast(image * 0 + 1, sitk.sitkUInt8))
 
 
 def measured(task: Task) -> list[Measured]:
     """The contours of a task, untouched and with one error of each kind."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    image, labels, automatic = read_pair(task)
-    place, skin = _Place.of(image, automatic), off_skin(image) if task.errors_on else None
+    image, labels, _ = read_pair(task)
+    place, skin = _whole(image), off_skin(image) if task.errors_on else None
     before = sitk.GetArrayFromImage(labels)
     glands = [label for label in (1, 2) if np.count_nonzero(before == label)]
     rows = [_row(task, UNTOUCHED, label, (0.0, 0.0), place, labels=labels) for label in glands]
@@ -168,7 +159,7 @@ def measured(task: Task) -> list[Measured]:
             changed_image, changed = applied(error, image, labels, skin)
             reference = sitk.Resample(labels, changed, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
             if kind == WITH_BOLUS:
-                here = _Place.of(changed_image, automatic)
+                here = _whole(changed_image)
                 rows.append(_row(task, BOLUS_ONLY, label, (0.0, 0.0), here, labels=reference))
             masks = [sitk.GetArrayFromImage(each) == label for each in (reference, changed)]
             if masks[1].any() and (masks[0] ^ masks[1]).any():
@@ -182,13 +173,11 @@ def error_of(task: Task, kind: str, label: int) -> Error:
     return drawn_error(kind, label, np.random.default_rng([*seed, label]))
 
 
-def _row(
-    task: Task, kind: str, label: int, size: tuple[float, float], place: _Place, *, labels: sitk.Image
-) -> Measured:
-    masks, structure = place.scan.label_arrays(labels), PAROTIDS[label - 1]
+def _row(task: Task, kind: str, label: int, size: tuple[float, float], scan: Scan, *, labels: sitk.Image) -> Measured:
+    masks, structure = scan.label_arrays(labels), PAROTIDS[label - 1]
     measures = {}
     if masks[structure.key].any():
-        measures = measures_of(Drawn.of(place.scan, structure, masks, place.automatic))
+        measures = measures_of(Drawn.of(scan, structure, masks))
     return Measured(task.patient, task.source, kind, label, *map(float, size), measures)
 
 
@@ -197,7 +186,6 @@ def all_measured(data: Path, contours: Path, kept: Path, processes: int = 2) -> 
     kept.mkdir(parents=True, exist_ok=True)
     draw_automatic(data, contours)
     everything = tasks(data, contours)
-    everything.sort(key=lambda task: (task.source != "validation", task.source))
     missing = [task for task in everything if not _file(kept, task).is_file()]
     with ProcessPoolExecutor(processes) as pool:
         for number, (task, rows) in enumerate(zip(missing, pool.map(measured, missing), strict=True), start=1):

@@ -1,10 +1,10 @@
 """Are errors of contours found? Made errors, judged by cross-validation over patients; writes the library's judgement.
 
 Takes clinical contours, two readers' and the models' own (`contour_cases.py`), makes one error of each kind
-(`made_errors.py`), measures all of them as the library does, fits its judgements (`contour_fitting.py`) and prints, for
-the contour by itself and for the one that has an automatic contour beside it: the area under the ROC curve for each
-kind of error that costs more than 0.1 of the Dice, how many of these are found, how many untouched contours have a
-finding, and whether the places are the right ones. Intervals resample patients.
+(`made_errors.py`), measures all of them as the library does, fits its judgement (`contour_fitting.py`) and prints: the
+area under the ROC curve for each kind of error that costs more than 0.1 of the Dice, how many of these are found, how
+many untouched contours have a finding, and whether the places are the right ones, with an automatic contour of a model
+that has not seen the patient and without. Intervals resample patients.
 
     python Testing/Benchmarks/contour_findings.py --kept FOLDER [--data SHARED_DATA] [--processes 2] [--write]
         [--places PATIENTS]
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +41,6 @@ from contour_fitting import (  # noqa: E402
     folds_of,
     interval,
     is_right,
-    judged_by,
     limit_of,
 )
 from made_errors import HARMLESS, applied  # noqa: E402
@@ -54,8 +54,8 @@ from ParotidSegLib.structures import PAROTIDS  # noqa: E402
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
 #: Errors that cost more of the Dice than this are to be found.
 LEAST_CHANGE = 0.1
-#: So many of the untouched may be flagged: of few contours the next lower share would be none.
-SHARE, SHARE_OF_FEW, FEW = 0.04, 0.05, 100
+#: So many of the untouched may be flagged, of people's and of models'.
+SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Judged:
 
         def limit(some: np.ndarray) -> float:
             groups = [scores[some & untouched & which] for which in (models, ~models)]
-            return max(limit_of(group, SHARE if len(group) > FEW else SHARE_OF_FEW) for group in groups if len(group))
+            return max(limit_of(group, SHARE) for group in groups if len(group))
 
         limits = np.array([limit(folds != fold) for fold in range(FOLDS)])
         return cls(rows, scores, kinds, limits[folds], limit(np.ones(len(rows), bool)))
@@ -113,9 +113,10 @@ class Judged:
         return f"{np.count_nonzero(self.flagged & which)} of {np.count_nonzero(which)}"
 
 
-def show(name: str, judged: Judged) -> None:
-    """The tables of one judgement."""
-    print(f"\n## {name}\n\n| error | contours | area under the curve (95 % CI) | found | named so |")
+def show(judged: Judged) -> None:
+    """The tables."""
+    print(f"{len({row.patient for row in judged.rows})} patients\n")
+    print("| error | contours | area under the curve (95 % CI) | found | named so |")
     print("|---|---|---|---|---|")
     named = np.array([KIND_OF.get(row.kind) == kind for row, kind in zip(judged.rows, judged.kinds, strict=True)])
     everything = judged.which(*KIND_OF)
@@ -135,56 +136,19 @@ def show(name: str, judged: Judged) -> None:
         print(f"| {kind} | {judged.share(judged.which(kind))} |")
 
 
-def judge_by_itself(rows: Sequence[Measured]) -> tuple[Judgement, Judged]:
-    """Fitted on patients of whom the model saw contours, in cross-validation; the others are judged by the result."""
-    own = [row for row in rows if "dice" not in row.measures]
-    others = [row for row in rows if "dice" in row.measures]
-    names = list(own[0].measures)
-    (scores, kinds), judgement = cross_validated(own, names), fitted(own, names)
-    more_scores, more_kinds = judged_by(judgement, others)
-    judged = Judged.of([*own, *others], np.concatenate([scores, more_scores]), [*kinds, *more_kinds])
-    return replace(judgement, limit=judged.limit), judged
-
-
-def judge_with_automatic(rows: Sequence[Measured], by_itself: Judgement) -> tuple[Judgement, Judged]:
-    """Of patients whom neither the model nor the first judgement has seen, in cross-validation."""
-    own_names = set(next(row for row in rows if "dice" not in row.measures).measures)
-    rows = [row for row in rows if "dice" in row.measures]
-    names = [name for name in rows[0].measures if name not in own_names]
-    judged = Judged.of(rows, *cross_validated(rows, names, by_itself))
-    return replace(fitted(rows, names, by_itself), limit=judged.limit), judged
-
-
-def write(judgements: dict[str, tuple[Judgement, Judged]]) -> None:
-    """Put the judgements into the library, with where they came from."""
-    data: dict[str, object] = {
-        "provenance": {
-            "by": "Testing/Benchmarks/contour_findings.py",
-            "data": "OpenKBP (Babier et al., Medical Physics 48, 2021), clinical contours, and contours of two readers "
-            "of 13 of its patients (Nikolov et al., arXiv 1809.04430, CC BY 4.0)",
-            "contours": {
-                name: {"right": sum(map(is_right, judged.rows)), "wrong": sum(not is_right(r) for r in judged.rows)}
-                for name, (_, judged) in judgements.items()
-            },
-        }
+def write(judgement: Judgement, rows: Sequence[Measured]) -> None:
+    """Put the judgement into the library, with where it came from."""
+    provenance = {
+        "by": "Testing/Benchmarks/contour_findings.py",
+        "data": "OpenKBP (Babier et al., Medical Physics 48, 2021), clinical contours, and contours of two readers "
+        "of 13 of its patients (Nikolov et al., arXiv 1809.04430, CC BY 4.0)",
+        "patients": len({row.patient for row in rows}),
+        "contours": {"right": sum(map(is_right, rows)), "with a made error": sum(not is_right(row) for row in rows)},
     }
-    data.update({name: judgement.to_data() for name, (judgement, _) in judgements.items()})
-    text = json.dumps(data, indent=1)
-    # One line a list of numbers: a line a number would make a long file that nobody can read.
-    text = "\n".join(_joined(text.split("\n")))
+    text = json.dumps({"provenance": provenance, "judgement": judgement.to_data()}, indent=1)
+    # A list of numbers on one line: with one a line, nobody could read the file.
+    text = re.sub(r"\[[^\[\]]*\]", lambda found: " ".join(found[0].split()), text)
     FILE.write_text(text + "\n", encoding="utf-8")
-
-
-def _joined(lines: Sequence[str]) -> list[str]:
-    joined: list[str] = []
-    for line in lines:
-        if joined and joined[-1].endswith(("[", ",")) and "[" in joined[-1]:
-            joined[-1] += ("" if joined[-1].endswith("[") else " ") + line.strip()
-        elif joined and "[" in joined[-1] and not joined[-1].rstrip(",").endswith("]"):
-            joined[-1] += line.strip()
-        else:
-            joined.append(line)
-    return joined
 
 
 def show_places(options: argparse.Namespace, judged: Judged, *, automatic: bool) -> None:
@@ -209,6 +173,7 @@ def show_places(options: argparse.Namespace, judged: Judged, *, automatic: bool)
             gland = Drawn.of(scan, structure, masks, scan.label_arrays(theirs) if automatic and theirs else None)
             doubt = gland.as_scan(doubtful_places(gland, judged_as))
             figures.setdefault(kind, []).append(_overlap(doubt, wrong, scan.spacing))
+    print("\nbeside an automatic contour" if automatic else "\nby the contour alone")
     print("\n| error | contours | recall | precision | point within |\n|---|---|---|---|---|")
     everything = [one for some in figures.values() for one in some]
     for kind, some in (*figures.items(), ("**all**", everything)):
@@ -234,14 +199,13 @@ def main() -> int:
     arguments.add_argument("--places", type=int, default=0, metavar="PATIENTS")
     options = arguments.parse_args()
     rows = list(all_measured(options.data, options.kept, options.kept / "measures", options.processes))
-    by_itself = judge_by_itself(rows)
-    judgements = {"by_itself": by_itself, "with_automatic": judge_with_automatic(rows, by_itself[0])}
-    for name, (_, judged) in judgements.items():
-        show(f"{name}: {len({row.patient for row in judged.rows})} patients", judged)
-        if options.places:
-            show_places(options, judged, automatic=name == "with_automatic")
+    names = list(rows[0].measures)
+    judged = Judged.of(rows, *cross_validated(rows, names))
+    show(judged)
+    for automatic in (False, True) if options.places else ():
+        show_places(options, judged, automatic=automatic)
     if options.write:
-        write(judgements)
+        write(replace(fitted(rows, names), limit=judged.limit), rows)
     return 0
 
 

@@ -40,7 +40,6 @@ KINDS = (RIGHT, *dict.fromkeys(KIND_OF.values()))
 FULL_CHANGE = 0.1
 #: Strength of the ridge, and how many measures are kept.
 RIDGE, KEPT = 10.0, 40
-RIDGE_OF_SECOND, KEPT_OF_SECOND = 10.0, 25
 FOLDS, RESAMPLES, SEED = 5, 500, 17
 
 
@@ -55,19 +54,15 @@ def matrix(rows: Sequence[Measured], names: Sequence[str]) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def fitted(rows: Sequence[Measured], names: Sequence[str], first: Judgement | None = None) -> Judgement:
-    """The judgement on these rows: fitted on all measures, then again on those with the largest weights.
-
-    `first`: the judgement that comes before this one; it must not have seen the patients.
-    """
-    kept, ridge = (KEPT, RIDGE) if first is None else (KEPT_OF_SECOND, RIDGE_OF_SECOND)
-    full = _fitted(rows, names, ridge, first)
+def fitted(rows: Sequence[Measured], names: Sequence[str]) -> Judgement:
+    """The judgement on these rows: fitted on all measures, then again on those with the largest weights."""
+    full = _fitted(rows, names)
     size = (full.weights[:-1] ** 2).reshape(2, len(names), -1).sum(axis=(0, 2))
-    best = np.sort(np.argsort(-size)[:kept])
-    return _fitted(rows, [names[i] for i in best], ridge, first)
+    best = np.sort(np.argsort(-size)[:KEPT])
+    return _fitted(rows, [names[i] for i in best])
 
 
-def _fitted(rows: Sequence[Measured], names: Sequence[str], ridge: float, first: Judgement | None) -> Judgement:
+def _fitted(rows: Sequence[Measured], names: Sequence[str]) -> Judgement:
     values = matrix(rows, names)
     right = np.array([is_right(row) for row in rows])
     usual = np.nanmedian(values[right], axis=0)
@@ -79,27 +74,24 @@ def _fitted(rows: Sequence[Measured], names: Sequence[str], ridge: float, first:
     weight = np.array([min(1.0, row.change / FULL_CHANGE) for row in rows])
     weight[right] = weight[~right].sum() / right.sum()
     judgement = Judgement(KINDS, tuple(names), usual, scatter, np.zeros((2 * len(names) + 1, len(KINDS))), 0.0)
-    offset = np.array([first.of(row.measures).logits for row in rows]) if first else np.zeros(1)
-    weights = _regression(judgement.design(values), wanted, weight / weight.mean(), ridge, offset)
+    weights = _regression(judgement.design(values), wanted, weight / weight.mean())
     return replace(judgement, weights=weights)
 
 
-def _regression(
-    design: np.ndarray, wanted: np.ndarray, weight: np.ndarray, ridge: float, offset: np.ndarray
-) -> np.ndarray:
-    """Weights (columns, kinds) of the ridge-penalised multinomial logistic regression on top of the offset."""
+def _regression(design: np.ndarray, wanted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weights (columns, kinds) of the ridge-penalised multinomial logistic regression."""
     shape, rows = (design.shape[1], len(KINDS)), np.arange(len(design))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = flat.reshape(shape)
-        logits = design @ weights + offset
+        logits = design @ weights
         logits -= logits.max(axis=1, keepdims=True)
         logarithm = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         error = np.exp(logarithm)
         error[rows, wanted] -= 1.0
         gradient = design.T @ (error * weight[:, np.newaxis])
-        gradient[:-1] += ridge * weights[:-1]
-        value = -(weight * logarithm[rows, wanted]).sum() + 0.5 * ridge * (weights[:-1] ** 2).sum()
+        gradient[:-1] += RIDGE * weights[:-1]
+        value = -(weight * logarithm[rows, wanted]).sum() + 0.5 * RIDGE * (weights[:-1] ** 2).sum()
         return float(value), gradient.ravel()
 
     found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
@@ -113,34 +105,21 @@ def folds_of(rows: Sequence[Measured]) -> np.ndarray:
     return np.array([order[row.patient] for row in rows])
 
 
-def cross_validated(
-    rows: Sequence[Measured], names: Sequence[str], first: Judgement | None = None
-) -> tuple[np.ndarray, list[str]]:
+def cross_validated(rows: Sequence[Measured], names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Score of each row, and its likeliest kind of error, by the judgement on the patients of the other folds."""
     folds, scores, kinds = folds_of(rows), np.zeros(len(rows)), np.zeros(len(rows), object)
     for fold in range(FOLDS):
-        judgement = fitted([row for row, own in zip(rows, folds, strict=True) if own != fold], names, first)
-        mine = np.flatnonzero(folds == fold)
-        scores[mine], kinds[mine] = judged_by(judgement, [rows[i] for i in mine], first)
+        judgement = fitted([row for row, own in zip(rows, folds, strict=True) if own != fold], names)
+        for i in np.flatnonzero(folds == fold):
+            verdict = judgement.of(rows[i].measures)
+            scores[i], kinds[i] = verdict.score, verdict.kind
     return scores, kinds.tolist()
 
 
-def judged_by(
-    judgement: Judgement, rows: Sequence[Measured], first: Judgement | None = None
-) -> tuple[np.ndarray, list[str]]:
-    """Score of each row, and its likeliest kind of error."""
-    verdicts = [judgement.of(row.measures, first.of(row.measures) if first else None) for row in rows]
-    return np.array([verdict.score for verdict in verdicts]), [verdict.kind for verdict in verdicts]
-
-
 def limit_of(scores: np.ndarray, share: float) -> float:
-    """The limit that at most this share of further contours like these reach, as conformal prediction counts.
-
-    Vovk et al., Algorithmic Learning in a Random World, 2005: one more contour has any rank among them alike.
-    """
-    reach = int(share * (len(scores) + 1))
-    highest = np.sort(scores)[::-1]
-    return float(highest[reach - 1]) if reach else float(highest[0] + 1e-6)
+    """The lowest limit that at most this share of the scores reach: half way to the next lower score."""
+    highest, reach = np.sort(scores)[::-1], int(share * len(scores))
+    return float(highest[max(0, reach - 1) : reach + 1].mean())
 
 
 def auc(right: np.ndarray, wrong: np.ndarray) -> float:

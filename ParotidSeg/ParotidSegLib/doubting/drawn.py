@@ -106,7 +106,7 @@ class Drawn:
         structure: which gland the label says it is.
         mask: the contour, not empty.
         other: the contour of the other gland; empty if there is none.
-        automatic, automatic_other: what the model drew of the two; None if nobody asked it.
+        automatic: what the model drew of this gland; None if nobody asked it.
         hounsfield, skin, body: of the scan.
         spacing: mm, (z, y, x).
     """
@@ -115,7 +115,6 @@ class Drawn:
     mask: np.ndarray
     other: np.ndarray
     automatic: np.ndarray | None
-    automatic_other: np.ndarray | None
     hounsfield: np.ndarray
     skin: np.ndarray
     body: np.ndarray
@@ -141,7 +140,6 @@ class Drawn:
             seen(masks[structure.key]),
             seen(masks[partner.key]),
             seen(automatic[structure.key]) if automatic else None,
-            seen(automatic[partner.key]) if automatic else None,
             seen(scan.hounsfield),
             seen(scan.skin),
             seen(scan.body),

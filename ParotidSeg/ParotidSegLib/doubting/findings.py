@@ -11,8 +11,9 @@ import SimpleITK as sitk
 from ..glands.quality import Finding
 from ..measuring.metrics import require_same_grid
 from ..structures import PAROTIDS
+from .disagreement import disagreement
 from .drawn import Drawn, Scan
-from .judgement import verdict_on
+from .judgement import shipped_judgement
 from .kinds import KINDS
 from .measures import measures_of
 from .places import doubtful_places, place_to_look
@@ -21,6 +22,8 @@ from .places import doubtful_places, place_to_look
 ACROSS_MM = 15.0
 #: Smaller holes are slips of the pen, mL.
 LEAST_HOLE_ML = 0.3
+#: What is counted -> what it is judged as, which need not be said twice.
+_EXPLAINS = {"slices missing": "slices uneven", "holes": "part missing"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def contour_findings(image: sitk.Image, labels: sitk.Image, automatic: sitk.Imag
         image: the CT in HU.
         labels: the contours on its grid, uint8; 1 right, 2 left parotid (the patient's sides), other labels are passed
             over.
-        automatic: what `segment` drew, on the same grid; with it more is found. Leave it out to judge that itself.
+        automatic: what `segment` drew, on the same grid: it changes nothing of what is found, but says which way a
+            contour is wrong, and where. Leave it out to judge that itself.
 
     Raises:
         DataError: the three are not three-dimensional, or not on one grid.
@@ -75,18 +79,23 @@ def doubt(image: sitk.Image, labels: sitk.Image, automatic: sitk.Image | None = 
         kinds, scores[structure.key] = kinds_of_errors(measures)
         here = gland.as_scan(doubtful_places(gland, kinds[0] if kinds else None))
         places = np.maximum(places, here)
-        findings += [_finding(kind, measures, gland, here, scan) for kind in kinds]
+        said = {**measures, **disagreement(gland)}
+        findings += [_finding(kind, said, gland, here, scan) for kind in kinds]
     overlay = scan.on_grid_of(np.rint(100.0 * places).astype(np.uint8), labels)
     return Doubt(sorted(findings, key=lambda finding: finding.severity != "error"), overlay, scores)
 
 
 def kinds_of_errors(measures: Mapping[str, float]) -> tuple[list[str], float]:
     """What errors a contour has by its measures, the main one first, and by how much its score exceeds the limit."""
-    verdict = verdict_on(measures)
+    verdict = shipped_judgement().of(measures)
     score = verdict.score - verdict.limit
     counted = counted_errors(measures)
-    # What was counted already explains why the contour is unlike others.
-    return counted or ([verdict.kind] if verdict.is_doubtful else []), score
+    if "wrong side" in counted or not verdict.is_doubtful:
+        return counted, score
+    if verdict.kind == "stray pieces":  # the slices between the gland and a piece are not missing
+        return [verdict.kind], score
+    explained = {_EXPLAINS.get(kind) for kind in counted}
+    return [*([verdict.kind] if verdict.kind not in explained else []), *counted], score
 
 
 def counted_errors(measures: Mapping[str, float]) -> list[str]:

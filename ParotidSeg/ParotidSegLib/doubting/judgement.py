@@ -1,9 +1,6 @@
 """Is a contour right, or which kind of error does it have? A multinomial logistic regression on a few dozen measures.
 
-There are two: by the contour itself and the scan around it; and, where there is an automatic contour, by how the two
-differ, which shifts what the first one says.
-
-Their numbers lie in judgement.json, with where they came from; Testing/Benchmarks/contour_findings.py wrote them. Each
+Its numbers lie in judgement.json, with where they came from; Testing/Benchmarks/contour_findings.py wrote them. Each
 measure counts by how far it lies above, and how far below, what is usual, in units of the usual scatter z: as
 log(1 + z), so that a gross error is no louder than a clear one. A measure that is unknown counts as usual.
 """
@@ -21,13 +18,11 @@ import numpy as np
 
 FILE = Path(__file__).with_name("judgement.json")
 RIGHT = "right"
-#: Smaller likelihoods are all alike.
-LEAST_LIKELIHOOD = 1e-4
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One regression.
+    """The regression.
 
     Attributes:
         kinds: what a contour can be: `RIGHT` first, then the kinds of errors.
@@ -78,12 +73,10 @@ class Judgement:
         parts = [np.log1p(np.maximum(z, 0.0)), np.log1p(np.maximum(-z, 0.0)), np.ones((len(z), 1))]
         return np.concatenate(parts, axis=1)
 
-    def of(self, measures: Mapping[str, float], first: Verdict | None = None) -> Verdict:
-        """Judge one contour by its measures, and by what the first judgement said of it if this is the second."""
+    def of(self, measures: Mapping[str, float]) -> Verdict:
+        """Judge one contour by its measures."""
         values = np.array([[measures.get(name, np.nan) for name in self.measures]])
         logits = self.design(values)[0] @ self.weights
-        if first is not None:
-            logits = logits + first.logits
         likelihood = np.exp(logits - logits.max())
         likelihood /= likelihood.sum()
         return Verdict(dict(zip(self.kinds, likelihood.tolist(), strict=True)), score_of(likelihood), self.limit)
@@ -107,11 +100,6 @@ class Verdict:
         """The likeliest kind of error."""
         return max((kind for kind in self.likelihoods if kind != RIGHT), key=lambda kind: self.likelihoods[kind])
 
-    @property
-    def logits(self) -> np.ndarray:
-        """Logarithms of the likelihoods, of those that are too small to be told apart that of the least, (kinds,)."""
-        return np.log(np.maximum(list(self.likelihoods.values()), LEAST_LIKELIHOOD))
-
 
 def score_of(likelihoods: np.ndarray) -> float:
     """Log-odds that a contour is not right, from the likelihoods of the kinds."""
@@ -119,20 +107,7 @@ def score_of(likelihoods: np.ndarray) -> float:
     return float(np.log1p(-right) - np.log(right))
 
 
-def verdict_on(measures: Mapping[str, float]) -> Verdict:
-    """What a contour is by all its measures; those against the automatic contour are used where there are any."""
-    own = judgement_of("by_itself").of(measures)
-    if "dice" not in measures:
-        return own
-    return judgement_of("with_automatic").of(measures, own)
-
-
-def judgement_of(name: str) -> Judgement:
-    """The judgement "by_itself" or "with_automatic" that ships."""
-    return Judgement.from_data(_file()[name])
-
-
 @lru_cache(maxsize=1)
-def _file() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return data
+def shipped_judgement() -> Judgement:
+    """The judgement that ships."""
+    return Judgement.from_data(json.loads(FILE.read_text(encoding="utf-8"))["judgement"])

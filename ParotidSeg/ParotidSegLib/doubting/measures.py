@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from .disagreement import disagreement_measures
 from .drawn import Drawn
 from .shape import shape_measures
 from .tissue import tissue_measures
 
 
 def measures_of(gland: Drawn) -> dict[str, float]:
-    """Of the contour itself and, if there is an automatic one, of how it differs from that; NaN where unknown."""
-    return {**shape_measures(gland), **tissue_measures(gland), **disagreement_measures(gland)}
+    """Of the contour and of the scan around it; NaN where unknown.
+
+    How it differs from an automatic contour is not among them: on patients whom the model had not seen, that told right
+    from wrong no better (Documentation/Findings.md). It tells where, and which way.
+    """
+    return {**shape_measures(gland), **tissue_measures(gland)}
