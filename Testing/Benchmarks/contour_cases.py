@@ -23,7 +23,7 @@ from made_changes import off_skin
 from made_errors import HARMLESS, KINDS, WITH_BOLUS, Error, applied, drawn_error
 
 from ParotidSegLib.doubting.drawn import Drawn, Scan
-from ParotidSegLib.doubting.measures import measures_of
+from ParotidSegLib.doubting.findings import measures_of
 from ParotidSegLib.measuring.metrics import dice
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS

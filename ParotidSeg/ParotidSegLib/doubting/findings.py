@@ -15,8 +15,9 @@ from .disagreement import disagreement
 from .drawn import Drawn, Scan
 from .judgement import shipped_judgement
 from .kinds import KINDS
-from .measures import measures_of
 from .places import doubtful_places, place_to_look
+from .shape import shape_measures
+from .tissue import tissue_measures
 
 #: A gland whose middle lies so far beyond the middle of the head is on the wrong side, mm.
 ACROSS_MM = 15.0
@@ -83,6 +84,15 @@ def doubt(image: sitk.Image, labels: sitk.Image, automatic: sitk.Image | None = 
         findings += [_finding(kind, said, gland, here, scan) for kind in kinds]
     overlay = scan.on_grid_of(np.rint(100.0 * places).astype(np.uint8), labels)
     return Doubt(sorted(findings, key=lambda finding: finding.severity != "error"), overlay, scores)
+
+
+def measures_of(gland: Drawn) -> dict[str, float]:
+    """Of the contour and of the scan around it; NaN where unknown.
+
+    How it differs from an automatic contour is not among them: on patients whom the model had not seen, that told right
+    from wrong no better (Documentation/Findings.md). It tells where, and which way.
+    """
+    return {**shape_measures(gland), **tissue_measures(gland)}
 
 
 def kinds_of_errors(measures: Mapping[str, float]) -> tuple[list[str], float]:

@@ -9,7 +9,7 @@ from orientations import all_orientations
 
 from ParotidSegLib.doubting.disagreement import disagreement
 from ParotidSegLib.doubting.drawn import Drawn, Scan
-from ParotidSegLib.doubting.measures import measures_of
+from ParotidSegLib.doubting.findings import measures_of
 from ParotidSegLib.doubting.shape import shape_measures, without_holes
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 
