@@ -15,6 +15,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 for module_folder in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(REPOSITORY / module_folder))
+# Nothing of the tests is left in the folder for caches of the person who runs them, and nothing there changes a test.
+os.environ["PAROTIDSEG_CACHE"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -270,10 +270,12 @@ def _restore(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[
 
 
 def _on_scan(array: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:
-    """uint8 values of a box (z, y, x) on the grid of the scan: allocated once, the box pasted in."""
-    whole = sitk.Image(image.GetSize(), sitk.sitkUInt8)
-    whole.CopyInformation(image)
-    return sitk.Paste(whole, sitk.GetImageFromArray(array), box.size, (0, 0, 0), box.index)
+    """uint8 values of a box (z, y, x) on the grid of the scan."""
+    whole = np.zeros(image.GetSize()[::-1], np.uint8)
+    whole[box.slices] = array
+    placed = sitk.GetImageFromArray(whole)
+    placed.CopyInformation(image)
+    return placed
 
 
 def _provenance(model: Model, image: sitk.Image, options: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -208,3 +209,13 @@ def test_where_the_model_is_unsure_lies_along_the_contours_on_the_grid_of_the_sc
     assert unsure[rim].mean() > 2.0 * unsure[core].mean()
     far = sitk.GetArrayFromImage(sitk.BinaryDilate(glands, (15, 15, 15))) == 0
     assert unsure[far].mean() < 2.0
+
+
+@pytest.mark.parametrize("engine", installed_engines())
+def test_one_opened_model_serves_four_threads_at_once(sample, engine):
+    opened = open_model("parotid-ct", engine=engine)
+    alone = sitk.GetArrayFromImage(segment(sample, opened).labels)
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda _: segment(sample, opened), range(4)))
+    for one in together:
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(one.labels), alone)

@@ -98,12 +98,22 @@ def read_dose(
     except ImageError as error:
         text = str(error).replace(repr(file.name), "the dose")
         raise DataError(f"The dose cannot be read: {text[:1].lower()}{text[1:]}") from error
-    if read.GetDepth() < 2:
-        raise DataError("The dose is a single plane: export it in three dimensions.")
-    read = sitk.Cast(read, sitk.sitkFloat32) * scale
-    _check_values(read)
+    dose = checked_dose(sitk.Cast(read, sitk.sitkFloat32) * scale, remarks)
     if image is not None:
-        _check_overlap(read, image)
+        _check_overlap(dose.image, image)
+    return dose
+
+
+def checked_dose(image: sitk.Image, remarks: Sequence[str] = ()) -> Dose:
+    """A dose that has been read already, in Gy, as a program that shows it holds it; its values are checked.
+
+    Raises:
+        DataError: it is a single plane, or no dose in Gy has such values.
+    """
+    if image.GetDepth() < 2:
+        raise DataError("The dose is a single plane: export it in three dimensions.")
+    read = image if image.GetPixelID() == sitk.sitkFloat32 else sitk.Cast(image, sitk.sitkFloat32)
+    _check_values(read)
     return Dose(read, tuple(remarks))
 
 

@@ -96,6 +96,12 @@ class Box:
     index: tuple[int, int, int]
     size: tuple[int, int, int]
 
+    @classmethod
+    def of_slices(cls, slices: Sequence[slice]) -> Box:
+        """The box of these slices of an array, (z, y, x)."""
+        x, y, z = reversed(slices)
+        return cls((x.start, y.start, z.start), (x.stop - x.start, y.stop - y.start, z.stop - z.start))
+
     def crop(self, image: sitk.Image) -> sitk.Image:
         """That part of the image, with its geometry."""
         return sitk.RegionOfInterest(image, self.size, self.index)

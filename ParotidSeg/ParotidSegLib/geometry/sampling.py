@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,6 +17,10 @@ AIR_HU = -1024.0
 _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 #: Below this many voxels a Gaussian changes nothing that interpolation does not blur anyway.
 _SMALLEST_SIGMA = 0.2
+#: Axes of fewer voxels are not smoothed.
+_FEWEST = 4
+#: Slices that are filtered at once, voxels that are made at once, and the weight of a voxel that counts for nothing.
+_SLAB, _BLOCK, _NO_WEIGHT = 16, 32, 1e-8
 
 
 def smooth_for(
@@ -37,19 +42,35 @@ def smooth_for(
     Returns:
         The image itself, or a float32 image on the same grid.
     """
+    sigmas = _sigmas(image.GetSpacing(), image.GetDirection(), spacing_zyx, resolution_zyx)
+    for axis, sigma in enumerate(sigmas):
+        image = _smooth(image, axis, sigma)
+    return image
+
+
+def _sigmas(
+    spacing: Sequence[float],
+    direction: Sequence[float],
+    spacing_zyx: Sequence[float],
+    resolution_zyx: Sequence[float] | None,
+) -> list[float]:
+    """Standard deviations of the Gaussians of `smooth_for` in mm, along each axis of an image of this geometry."""
     # How much of each patient axis (x, y, z) there is in each image axis; one row each.
-    shares = np.array(image.GetDirection()).reshape(3, 3).T ** 2
+    shares = np.array(direction).reshape(3, 3).T ** 2
     coming = shares @ np.array(spacing_zyx[::-1])
     sharpest = shares @ np.array(resolution_zyx[::-1]) if resolution_zyx else np.zeros(3)
-    for axis, source in enumerate(image.GetSpacing()):
-        variance = max(
-            (coming[axis] ** 2 - source**2) / _FWHM**2,
-            (sharpest[axis] / _FWHM) ** 2 - source**2 / 4.0,
-        )
-        sigma = math.sqrt(max(0.0, variance))
-        if sigma > _SMALLEST_SIGMA * source and image.GetSize()[axis] >= 4:
-            image = sitk.RecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), sigma, direction=axis)
-    return image
+    variances = [
+        max((coming[axis] ** 2 - source**2) / _FWHM**2, (sharpest[axis] / _FWHM) ** 2 - source**2 / 4.0)
+        for axis, source in enumerate(spacing)
+    ]
+    return [math.sqrt(max(0.0, variance)) for variance in variances]
+
+
+def _smooth(image: sitk.Image, axis: int, sigma: float) -> sitk.Image:
+    """A Gaussian along one image axis, float32; the image itself where it would change nothing."""
+    if sigma <= _SMALLEST_SIGMA * image.GetSpacing()[axis] or image.GetSize()[axis] < _FEWEST:
+        return image
+    return sitk.RecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), sigma, direction=axis)
 
 
 def sample(
@@ -140,7 +161,8 @@ def sample_whole(
 ) -> tuple[np.ndarray, Grid]:
     """The whole scan on a coarse patient grid.
 
-    Smoothing and thinning go axis by axis, so that only the first pass touches the scan at its full size.
+    Smoothing and thinning go axis by axis, and what they make of a row of voxels is its product with a matrix: the scan
+    is read once, and never exists at its full size in another type.
 
     Args:
         image: scalar image.
@@ -151,17 +173,77 @@ def sample_whole(
         HU, float32 (z, y, x), and the grid that they lie on.
     """
     grid = Grid.covering(image, spacing_zyx)
-    finest_wanted = min(spacing_zyx) / 2.0
-    thinned = image
-    for axis in np.argsort(image.GetSpacing()):
-        source = image.GetSpacing()[axis]
-        if source >= finest_wanted or image.GetSize()[axis] < 4:
-            continue
-        sigma = math.sqrt(finest_wanted**2 - source**2) / _FWHM
-        if sigma > _SMALLEST_SIGMA * source:
-            thinned = sitk.RecursiveGaussian(sitk.Cast(thinned, sitk.sitkFloat32), sigma, direction=int(axis))
-        thinned = _thin(thinned, int(axis), finest_wanted)
-    return sample(smooth_for(thinned, spacing_zyx, resolution_zyx), grid), grid
+    finest = min(spacing_zyx) / 2.0
+    size, spacing = image.GetSize(), image.GetSpacing()
+    thinner = [max(step, finest) if count >= _FEWEST else step for count, step in zip(size, spacing, strict=True)]
+    sigmas = _sigmas(thinner, image.GetDirection(), spacing_zyx, resolution_zyx)
+    filters = [_RowFilter.of(*axis) for axis in zip(size, spacing, thinner, sigmas, strict=True)]
+    if all(row.weights is None for row in filters):
+        return sample(image, grid), grid
+    values = sitk.GetArrayViewFromImage(image)
+    for axis, row in zip((2, 1, 0), filters, strict=True):
+        values = row.apply(values, axis)
+    thinned = sitk.GetImageFromArray(values)
+    thinned.SetOrigin(image.TransformContinuousIndexToPhysicalPoint([row.first for row in filters]))
+    thinned.SetSpacing([row.spacing for row in filters])
+    thinned.SetDirection(image.GetDirection())
+    return sample(thinned, grid), grid
+
+
+@dataclass(frozen=True)
+class _RowFilter:
+    """What `_thinned` and `_smooth` make of a row of voxels.
+
+    Attributes:
+        weights: float32 (voxels before, voxels after), how much of each goes into each; None if nothing changes.
+        spacing: of the voxels after, in mm.
+        first: index, among the voxels before, at which the first voxel after lies.
+    """
+
+    weights: np.ndarray | None
+    spacing: float
+    first: float
+
+    @classmethod
+    def of(cls, count: int, step: float, spacing: float, sigma: float) -> _RowFilter:
+        """The filter of rows of `count` voxels of `step` mm, thinned to `spacing`, then smoothed by `sigma` mm."""
+        # Row by row, what becomes of one voxel that stands alone.
+        alone = sitk.GetImageFromArray(np.eye(count, dtype=np.float32)[np.newaxis])
+        alone.SetSpacing((step, 1.0, 1.0))
+        changed = _smooth(_thinned(alone, 0, spacing), 0, sigma)
+        weights = sitk.GetArrayFromImage(changed)[0] if changed is not alone else None
+        return cls(weights, changed.GetSpacing()[0], changed.GetOrigin()[0] / step)
+
+    def apply(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Filter an array (z, y, x) along an axis; float32.
+
+        Block by block, because weights are 0 but near their voxel; and as many small products, because BLAS keeps idle
+        threads busy after a larger one.
+        """
+        if self.weights is None:
+            return values
+        rows = np.moveaxis(values, axis, 2)
+        filtered = np.empty((*rows.shape[:2], self.weights.shape[1]), np.float32)
+        scratch = np.empty((rows.shape[1], _SLAB, rows.shape[2]), np.float32)
+        for first in range(0, len(rows), _SLAB):
+            slab = rows[first : first + _SLAB].swapaxes(0, 1)
+            stack = scratch[:, : slab.shape[1]]
+            np.copyto(stack, slab)
+            made = filtered[first : first + _SLAB].swapaxes(0, 1)
+            for start in range(0, self.weights.shape[1], _BLOCK):
+                block = self.weights[:, start : start + _BLOCK]
+                near = np.flatnonzero(np.abs(block).max(axis=1) > _NO_WEIGHT)
+                part = slice(near[0], near[-1] + 1)
+                made[..., start : start + _BLOCK] = stack[..., part] @ block[part]
+        return np.moveaxis(filtered, 2, axis)
+
+
+def _thinned(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:
+    """Low-passed and thinned along one image axis; the image itself, if its voxels are as wide as that."""
+    source = image.GetSpacing()[axis]
+    if source >= spacing:
+        return image
+    return _thin(_smooth(image, axis, math.sqrt(spacing**2 - source**2) / _FWHM), axis, spacing)
 
 
 def _thin(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:

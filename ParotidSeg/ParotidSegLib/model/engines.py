@@ -12,7 +12,8 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from functools import reduce
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,30 +21,54 @@ import numpy as np
 from ..errors import BundleError, EngineError
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
 from .networks import build_network, spatial_shape
+from .openvino_engine import STREAMS, Requests, compiled_network
 
 ENGINES = ("auto", "openvino", "keras")
 
 
 class Engine(Protocol):
-    """What inference needs of an engine."""
+    """What inference needs of an engine.
+
+    Attributes:
+        name: of the kind of engine.
+        at_once: how many tiles are best given to it at once, each by a thread of its own.
+        rest: called when there is nothing more to do for now, to free memory.
+    """
 
     name: str
+    at_once: int
+    rest: Callable[[], None]
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
-        """float32 (z, y, x, channels) -> float32 (z, y, x, classes), summing to 1 over the classes."""
+        """float32 (z, y, x, channels) -> float32 (z, y, x, classes), summing to 1 over the classes.
+
+        Any number of threads may call it at the same time.
+        """
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis, float32."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    classes = range(logits.shape[-1])
+    # Class by class: numpy is slow at the largest and the sum of few numbers.
+    highest = reduce(np.maximum, (logits[..., c] for c in classes))
+    shifted = np.exp(logits - highest[..., np.newaxis])
+    shifted /= reduce(np.add, (shifted[..., c] for c in classes))[..., np.newaxis]
+    return shifted
 
 
 class _CallableEngine:
     """An engine around a function from a batch of tiles to logits."""
 
-    def __init__(self, name: str, tile: Sequence[int], logits: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        tile: Sequence[int],
+        logits: Callable[[np.ndarray], np.ndarray],
+        *,
+        at_once: int = 1,
+        rest: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name, self.at_once, self.rest = name, at_once, rest
         self._space = spatial_shape(tile)
         self._logits = logits
 
@@ -186,19 +211,7 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
 
 
 def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
-    import openvino
-
-    assert spec.openvino is not None
-    xml = bundle.read(spec.openvino)
-    weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
-    core = openvino.Core()
-    try:
-        model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
-        takes, gives = list(model.input(0).shape), list(model.output(0).shape)
-        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
-    except RuntimeError as error:
-        raise BundleError(
-            f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
-        ) from error
-    _check_shapes(bundle, spec, takes[1:], gives[1:])
-    return _CallableEngine("openvino", spec.tile, lambda batch: compiled(batch)[0])
+    compiled = compiled_network(bundle, spec)
+    _check_shapes(bundle, spec, list(compiled.input(0).shape)[1:], list(compiled.output(0).shape)[1:])
+    requests = Requests(compiled)
+    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, rest=requests.rest)

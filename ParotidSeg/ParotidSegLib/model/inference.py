@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import product
 
 import numpy as np
@@ -56,31 +58,88 @@ def tiled_probabilities(
     Returns:
         float32 (z, y, x, classes).
     """
-    shape = image.shape[:-1]
-    # A region smaller than the tile is padded with the lowest value (air), equally on both sides.
-    padding = [(max(0, t - n) // 2, max(0, t - n) - max(0, t - n) // 2) for n, t in zip(shape, tile, strict=True)]
-    padded = np.pad(image, [*padding, (0, 0)], constant_values=-1.0)
-    size = padded.shape[:-1]
-    starts = list(product(*(tile_starts(n, t, overlap) for n, t in zip(size, tile, strict=True))))
-    weight = blending_weight(tile)[..., np.newaxis]
-    total: np.ndarray | None = None
-    weights = np.zeros((*size, 1), np.float32)
-    for done, start in enumerate(starts, start=1):
-        window = tuple(slice(first, first + edge) for first, edge in zip(start, tile, strict=True))
-        piece = padded[window]
-        if empty_below is not None and piece.max() <= empty_below and total is not None:
-            probabilities = np.zeros((*tile, total.shape[-1]), np.float32)
-            probabilities[..., 0] = 1.0
+    return _all_tiled(engine, [image], tile, overlap=overlap, empty_below=empty_below, advance=advance)[0]
+
+
+def _all_tiled(
+    engine: Engine,
+    images: Sequence[np.ndarray],
+    tile: Sequence[int],
+    *,
+    overlap: float = OVERLAP,
+    empty_below: float | None = None,
+    advance: Callable[[float], None],
+) -> list[np.ndarray]:
+    """`tiled_probabilities` of several regions, whose tiles are given to the engine as one row."""
+    regions = [_Region(image, tile, overlap) for image in images]
+    jobs = [(region, window) for region in regions for window in region.windows]
+    runs = [not region.is_empty(window, empty_below) for region, window in jobs]
+    pieces = [region.padded[window] for (region, window), run in zip(jobs, runs, strict=True) if run]
+    with closing(_answers(engine, pieces)) as answers:
+        for done, ((region, window), run) in enumerate(zip(jobs, runs, strict=True), start=1):
+            region.add(window, next(answers) if run else None)
+            advance(done / len(jobs))
+    getattr(engine, "rest", _nothing)()
+    return [region.blended() for region in regions]
+
+
+def _nothing() -> None:
+    """An engine need not rest."""
+
+
+def _answers(engine: Engine, pieces: Sequence[np.ndarray]) -> Generator[np.ndarray, None, None]:
+    """The probabilities of each tile in turn; as many are worked on at once as is best for the engine."""
+    at_once = getattr(engine, "at_once", 1)
+    if at_once == 1:
+        yield from map(engine.probabilities, pieces)
+        return
+    with ThreadPoolExecutor(at_once) as threads:
+        try:
+            yield from threads.map(engine.probabilities, pieces)
+        finally:  # whatever ended it early: nobody waits for the rest
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Region:
+    """A region that is put together from the answers for its tiles.
+
+    Attributes:
+        padded: the region, at least as large as a tile.
+        windows: where its tiles lie.
+    """
+
+    def __init__(self, image: np.ndarray, tile: Sequence[int], overlap: float) -> None:
+        shape = image.shape[:-1]
+        # A region smaller than the tile is padded with the lowest value (air), equally on both sides.
+        padding = [(max(0, t - n) // 2, max(0, t - n) - max(0, t - n) // 2) for n, t in zip(shape, tile, strict=True)]
+        self.padded = np.pad(image, [*padding, (0, 0)], constant_values=-1.0)
+        size = self.padded.shape[:-1]
+        starts = product(*(tile_starts(n, t, overlap) for n, t in zip(size, tile, strict=True)))
+        self.windows = [tuple(slice(i, i + t) for i, t in zip(start, tile, strict=True)) for start in starts]
+        self._inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, shape, strict=True))
+        self._weight = blending_weight(tile)[..., np.newaxis]
+        self._weights = np.zeros((*size, 1), np.float32)
+        self._total: np.ndarray | None = None
+
+    def is_empty(self, window: tuple[slice, ...], below: float | None) -> bool:
+        """Whether a tile holds no value above this; the first one never counts as such, since it tells the classes."""
+        return below is not None and window != self.windows[0] and bool(self.padded[window].max() <= below)
+
+    def add(self, window: tuple[slice, ...], probabilities: np.ndarray | None) -> None:
+        """Blend in the answer for a tile, float32 (z, y, x, classes); None is background."""
+        if self._total is None:
+            assert probabilities is not None
+            self._total = np.zeros((*self._weights.shape[:-1], probabilities.shape[-1]), np.float32)
+        if probabilities is None:
+            self._total[window][..., :1] += self._weight
         else:
-            probabilities = engine.probabilities(piece)
-        if total is None:
-            total = np.zeros((*size, probabilities.shape[-1]), np.float32)
-        total[window] += weight * probabilities
-        weights[window] += weight
-        advance(done / len(starts))
-    assert total is not None
-    inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, shape, strict=True))
-    return (total / weights)[inner]
+            self._total[window] += self._weight * probabilities
+        self._weights[window] += self._weight
+
+    def blended(self) -> np.ndarray:
+        """float32 (z, y, x, classes) of the region."""
+        assert self._total is not None
+        return (self._total / self._weights)[self._inner]
 
 
 def mirrored(array: np.ndarray) -> np.ndarray:
@@ -112,11 +171,8 @@ def region_probabilities(
     Returns:
         float32 (z, y, x, classes).
     """
-    passes = 1 if mirror is None else 2
-    straight = tiled_probabilities(engine, image, tile, advance=lambda f: advance(f / passes))
     if mirror is None:
-        return straight
-    flipped = tiled_probabilities(
-        engine, np.ascontiguousarray(mirrored(image)), tile, advance=lambda f: advance((1.0 + f) / 2.0)
-    )
+        return tiled_probabilities(engine, image, tile, advance=advance)
+    both = [image, np.ascontiguousarray(mirrored(image))]
+    straight, flipped = _all_tiled(engine, both, tile, advance=advance)
     return (straight + mirrored(flipped)[..., list(mirror)]) / 2.0

@@ -75,10 +75,9 @@ class Child:
         if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
             return self._process
         self.close()
-        inherited = os.environ.get("PYTHONPATH")
-        paths = [str(_MODULE_FOLDER), *([inherited] if inherited else [])]
+        paths = [str(_MODULE_FOLDER), *(path for path in sys.path if path)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.guarded_child"],
+            [sys.executable, "-S", "-m", f"{__package__}.guarded_child"],  # it finds what this process finds
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -158,7 +157,7 @@ class GuardedReader:
     def values(self) -> npt.NDArray[Any]:
         """The voxels alone, slices first, as they come: without a copy, and read-only."""
         with _child.asked({**self._request, "task": "image"}) as (answer, stream):
-            kind, shape = np.dtype(answer["dtype"]), answer["size"][::-1]
+            kind, shape = _kind(answer), answer["size"][::-1]
             content = stream.read(int(np.prod(shape)) * answer["components"] * kind.itemsize)
             if len(content) < int(np.prod(shape)) * answer["components"] * kind.itemsize:
                 raise EOFError
@@ -169,11 +168,17 @@ class GuardedReader:
             return _received(answer, stream)
 
 
+def _kind(answer: dict[str, Any]) -> np.dtype[Any]:
+    """The type of the numbers of an answer."""
+    one = sitk.Image([1] * len(answer["size"]), answer["pixel_type"], answer["components"])
+    return sitk.GetArrayViewFromImage(one).dtype
+
+
 def _received(answer: dict[str, Any], stream: Any) -> sitk.Image:
     """The image of an answer: allocated once, and filled slab by slab."""
     size, components = answer["size"], answer["components"]
     whole = sitk.Image(size, answer["pixel_type"], components)
-    kind = np.dtype(answer["dtype"])
+    kind = _kind(answer)
     slab = size[-1] if len(size) < 3 else SLAB
     plane = int(np.prod(size[:-1])) * components * kind.itemsize
     for first in range(0, size[-1], slab):

@@ -6,6 +6,7 @@ Exit codes: 0 all done, 1 some failed (the rest done), 2 wrong use, 130 interrup
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -196,6 +197,8 @@ def _stop(signum: int, frame: object) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = parser().parse_args(argv)
+    # The packages that load now make many objects and no garbage, which Python would look for a hundred times.
+    gc.set_threshold(20_000, 20, 20)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     try:

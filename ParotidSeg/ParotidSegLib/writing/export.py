@@ -84,7 +84,8 @@ def write_segmentation(labels: sitk.Image, path: str | Path, *, structures: Sequ
     with atomic_path(target) as temporary:
         try:
             sitk.WriteImage(plain, str(temporary), useCompression=True)
-            complete = _same_voxels(plain, sitk.ReadImage(str(temporary)))
+            del plain  # one copy at a time
+            complete = _same_voxels(labels, sitk.ReadImage(str(temporary)))
         except RuntimeError as error:
             raise _incomplete(target) from error
         if not complete:

@@ -18,12 +18,12 @@ import SimpleITK as sitk
 
 from ..errors import OutputError
 from ..files.atomic import atomic_path
-from ..geometry.grids import physical_bounds
+from ..geometry.grids import Box, physical_bounds
+from ..geometry.surfaces import joint_bounding_box
 from ..glands.anatomy import TYPICAL_DISTANCE_MM
 from ..structures import PAROTID_GLAND, PAROTIDS, Structure
 from .views import (
     AXIAL,
-    BACKGROUND,
     CORONAL,
     INK,
     WINDOW,
@@ -33,6 +33,7 @@ from .views import (
     new_figure,
     outline,
     rgb,
+    save_picture,
     signed,
     smooth_mask,
 )
@@ -118,26 +119,25 @@ def draw_preview(
     figure = _figure(image, glands, _panels(image, glands), window)
     _draw_sidebar(figure, glands, structures, window, title)
     with atomic_path(target) as temporary:
-        figure.savefig(temporary, dpi=_DPI, facecolor=BACKGROUND, metadata={"Software": "ParotidSeg"})
+        save_picture(figure, temporary)
     return target
 
 
 def _gland(labels: sitk.Image, structure: Structure) -> _Gland | None:
     """The structure's voxels, cut out of the label map; None if there are none."""
-    shapes = sitk.LabelShapeStatisticsImageFilter()
-    shapes.ComputePerimeterOff()
-    shapes.Execute(labels)
-    if not shapes.HasLabel(structure.label):
+    everywhere = sitk.GetArrayViewFromImage(labels) == structure.label
+    within = joint_bounding_box(everywhere, everywhere)
+    inside = everywhere[within]
+    if not inside.size:
         return None
-    box = shapes.GetBoundingBox(structure.label)
-    mask = sitk.RegionOfInterest(labels, box[3:], box[:3]) == structure.label
-    voxels = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
+    mask = Box.of_slices(within).place(inside.astype(np.uint8), labels)
+    voxels = np.argwhere(inside)[:, ::-1]
     index_to_z = np.array(mask.GetDirection()[6:]) * np.array(mask.GetSpacing())
     heights = mask.GetOrigin()[2] + voxels @ index_to_z
     return _Gland(
         structure=structure,
         volume_ml=len(voxels) * float(np.prod(mask.GetSpacing())) / 1000.0,
-        centroid=shapes.GetCentroid(structure.label),
+        centroid=mask.TransformContinuousIndexToPhysicalPoint(voxels.mean(axis=0).tolist()),
         lowest=float(heights.min()),
         highest=float(heights.max()),
         mask=smooth_mask(mask),

@@ -268,12 +268,13 @@ def _halve(path: Path) -> None:
 def _export_openvino(model: Any, path: Path) -> None:
     import openvino
     import tensorflow
+    from openvino.tools.ovc import convert_model
 
     shape = (1, *model.input_shape[1:])
     signature = tensorflow.TensorSpec(shape, tensorflow.float32, name="image")
     # A function of one tensor: called as OpenVINO would call it, a Keras model warns about the form of its input.
     function = tensorflow.function(model, input_signature=[signature])
-    converted = openvino.convert_model(function, example_input=np.zeros(shape, np.float32))
+    converted = convert_model(function, example_input=np.zeros(shape, np.float32))
     path.parent.mkdir(exist_ok=True)
     openvino.save_model(converted, path, compress_to_fp16=True)
 

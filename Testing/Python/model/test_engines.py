@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +185,35 @@ def test_openvino_agrees_with_keras(bundle_for_openvino, role):
     agree = openvino_answer.argmax(axis=-1) == keras_answer.argmax(axis=-1)
     assert agree.mean() > 0.999
     assert len(np.unique(keras_answer.argmax(axis=-1))) > 1
+
+
+# --- several threads -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_an_opened_engine_answers_several_threads_at_once(bundle_for_openvino, engine):
+    one = opened(bundle_for_openvino, engine)
+    tiles = [a_tile(seed) for seed in range(32)]
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(one.probabilities, tiles))
+    one.rest()
+    for tile, answer in zip(tiles, answers, strict=True):
+        np.testing.assert_array_equal(answer, one.probabilities(tile))
+
+
+def test_openvino_loads_without_its_converter_which_is_there_for_those_who_want_it(bundle_for_openvino):
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(sys.modules["ParotidSegLib"].__path__[0]).parent)!r})
+from ParotidSegLib.model.bundle import load_bundle
+from ParotidSegLib.model.engines import open_engine
+bundle = load_bundle({str(bundle_for_openvino)!r})
+open_engine(bundle, bundle.segmenter, "openvino")
+assert not [name for name in sys.modules if name.startswith(("openvino.tools", "openvino_telemetry"))]
+from openvino.tools.ovc import convert_model
+"""
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
 
 
 # --- networks that do not fit ----------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from made_images import cut_short, made_head, write_dicom_series, write_dicom_wi
 from sentences import refusal
 
 from ParotidSegLib.errors import ImageError
+from ParotidSegLib.reading.dicom.header import read_header
+from ParotidSegLib.reading.dicom.pixels import read_pixels
 from ParotidSegLib.reading.dicom_series import list_series
 from ParotidSegLib.reading.images import read_image
 
@@ -44,3 +46,14 @@ def test_contours_and_damaged_images_of_another_modality_are_passed_over(tmp_pat
     for other in CLASSES.keys() - {modality}:
         write_dicom_without_pixels(tmp_path / f"{other}.dcm", sop_class=CLASSES[other])
     assert read_image(tmp_path, modality=modality, whole_head=False).GetDepth() == 20
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-2], lambda content: content + b"\0\0"], ids=["cut", "longer"]
+)
+def test_a_file_that_changes_between_its_header_and_its_pixels_is_refused(tmp_path, change):
+    path = write_dicom_series(tmp_path, made_head())[0]
+    header = read_header(path, "CT")
+    assert read_pixels([(header, 0)]).GetSize()[2] == 1
+    path.write_bytes(change(path.read_bytes()))
+    assert "damaged" in refusal(ImageError, read_pixels, [(header, 0)])

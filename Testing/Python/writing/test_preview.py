@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +267,22 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules, "
 """
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is asked of Linux")
+def test_many_pictures_take_no_more_memory_than_one(tmp_path: Path) -> None:
+    def megabytes() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    images = a_phantom()
+    draw_preview(*images, tmp_path / "preview.png")
+    gc.collect()
+    gc.disable()  # what is freed only by a search for circles may stay for long
+    try:
+        draw_preview(*images, tmp_path / "preview.png")
+        before = megabytes()
+        for _ in range(6):
+            draw_preview(*images, tmp_path / "preview.png")
+        assert megabytes() - before < 6 * 4.0  # a picture has 7 MB of pixels
+    finally:
+        gc.enable()

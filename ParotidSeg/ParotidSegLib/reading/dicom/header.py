@@ -12,7 +12,7 @@ import numpy as np
 
 from .damage import is_damaged_image
 from .geometry import SliceGeometry
-from .walk import NATIVE, DamagedDicomError, DicomWalk, NotDicomError, walk
+from .walk import DEFLATED, NATIVE, DamagedDicomError, DicomWalk, NotDicomError, walk
 
 #: More frames than any CT has.
 MOST_FRAMES = 2**16
@@ -60,6 +60,9 @@ class StoredPixels:
         samples: values of each pixel; more than one is a colour.
         is_native: uncompressed, of the length that rows, columns and frames demand.
         is_plain: native, and the whole file was followed and found sound: safe for a library in C.
+        place: first byte and length of native pixels in the file; None if they are elsewhere (compressed, deflated).
+        is_big_endian: byte order of the numbers there.
+        stamp: of the file when it was walked.
     """
 
     allocated: int
@@ -68,6 +71,9 @@ class StoredPixels:
     samples: int
     is_native: bool
     is_plain: bool
+    place: tuple[int, int] | None
+    is_big_endian: bool
+    stamp: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,17 @@ def _stored(found: DicomWalk, read: _Reader, pixels: int) -> StoredPixels:
         found.pixels is not None and found.syntax in ("", *NATIVE) and is_usual and found.pixels[1] <= length + 1
     )
     is_plain = is_native and found.is_sound and samples == 1
-    return StoredPixels(allocated, stored, read.whole(_SIGNED, 0) == 1, samples, is_native, is_plain)
+    return StoredPixels(
+        allocated=allocated,
+        stored=stored,
+        is_signed=read.whole(_SIGNED, 0) == 1,
+        samples=samples,
+        is_native=is_native,
+        is_plain=is_plain,
+        place=found.pixels if found.syntax != DEFLATED else None,
+        is_big_endian=found.is_big_endian,
+        stamp=found.stamp,
+    )
 
 
 def _geometries(found: DicomWalk, read: _Reader, count: int) -> list[SliceGeometry | None]:

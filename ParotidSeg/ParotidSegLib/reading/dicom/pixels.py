@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,11 @@ import SimpleITK as sitk
 from ...errors import ImageError
 from ..guarded import GuardedReader
 from .header import Header, Rescale
-from .walk import DamagedDicomError, NotDicomError, walk
+from .walk import DamagedDicomError, NotDicomError, stamp_of, walk
 
 INT16_RANGE = (-32768, 32767)
 #: Slices that are put into the image at once: wide types never exist for a whole scan.
-SLAB = 16
+SLAB = 8
 _SLOPE = 0x00281053
 
 #: A slice: the image that it is a frame of, and which frame.
@@ -46,8 +47,7 @@ def read_pixels(slices: Sequence[Slice]) -> sitk.Image:
         part = slices[first : first + SLAB]
         slab = np.empty((len(part), rows, columns), kind)
         for index, (header, frame) in enumerate(part):
-            values = source.values(header, frame)
-            slab[index] = values if is_fractional else np.clip(values, *INT16_RANGE)
+            source.put(header, frame, slab[index])
         whole[:, :, first : first + len(part)] = sitk.GetImageFromArray(slab)
     return whole
 
@@ -60,8 +60,8 @@ class _Source:
         self._frames: npt.NDArray[np.number] = np.empty(0)
         self._is_rescaled = False
 
-    def values(self, header: Header, frame: int) -> npt.NDArray[np.number]:
-        """Rescaled values (y, x): wide enough for any rescale."""
+    def put(self, header: Header, frame: int, target: npt.NDArray[Any]) -> None:
+        """Put rescaled values into an array (y, x), float32 or int16; values that do not fit into int16 are clamped."""
         if header.path != self._path:
             self._path = None
             try:
@@ -72,12 +72,23 @@ class _Source:
                     "unknown way: copy or export the series again."
                 ) from error
             self._path = header.path
-        stored, rescale = self._frames[frame], header.frames[frame].rescale
-        if self._is_rescaled:
-            return stored
-        if rescale.is_fractional:
-            return stored.astype(np.float64) * rescale.slope + rescale.intercept
-        return stored.astype(np.int64) * int(rescale.slope) + int(rescale.intercept)
+        rescale = Rescale() if self._is_rescaled else header.frames[frame].rescale
+        _put_rescaled(self._frames[frame], rescale, target)
+
+
+def _put_rescaled(stored: npt.NDArray[np.number], rescale: Rescale, target: npt.NDArray[Any]) -> None:
+    if target.dtype != np.int16:
+        target[...] = stored if rescale == Rescale() else stored.astype(np.float64) * rescale.slope + rescale.intercept
+        return
+    slope, intercept = int(rescale.slope), int(rescale.intercept)
+    ends = [int(stored.min()), int(stored.max())]
+    reached = [slope, intercept, *ends, *(end * slope for end in ends), *(end * slope + intercept for end in ends)]
+    if INT16_RANGE[0] <= min(reached) and max(reached) <= INT16_RANGE[1]:  # nothing overflows on the way
+        np.copyto(target, stored, casting="unsafe")
+        target *= np.int16(slope)
+        target += np.int16(intercept)
+    else:
+        target[...] = np.clip(stored.astype(np.int64) * slope + intercept, *INT16_RANGE)
 
 
 def _decoded(header: Header) -> tuple[npt.NDArray[np.number], bool]:
@@ -92,21 +103,32 @@ def _decoded(header: Header) -> tuple[npt.NDArray[np.number], bool]:
 
 
 def _native(header: Header) -> npt.NDArray[np.number]:
-    found, pixels = walk(header.path), header.pixels
-    if found.pixels is None:
-        raise ValueError("the file has changed")
-    columns, rows = header.size
+    pixels, (columns, rows) = header.pixels, header.size
     size = pixels.allocated // 8
-    kind = np.dtype(f"{'>' if found.is_big_endian else '<'}{'i' if pixels.is_signed else 'u'}{size}")
+    kind = np.dtype(f"{'>' if pixels.is_big_endian else '<'}{'i' if pixels.is_signed else 'u'}{size}")
     count = columns * rows * len(header.frames)
-    if found.pixels[1] < count * size:
-        raise ValueError("the file has changed")
-    values = np.frombuffer(found.content, kind, count, found.pixels[0])
-    values = values.reshape(len(header.frames), rows, columns)
+    content = _native_bytes(header, count * size)
+    values = np.frombuffer(content, kind, count).reshape(len(header.frames), rows, columns)
     unused = pixels.allocated - pixels.stored
     if unused:  # above the bits of the value there may be others: shifted out, the sign comes back with the number
         values = (values << unused) >> unused
     return values
+
+
+def _native_bytes(header: Header, length: int) -> bytes:
+    """So many bytes of pixels, from the place where the walk over the file has found them."""
+    pixels = header.pixels
+    if pixels.place is None:  # deflated: there are none before the whole file is inflated
+        found = walk(header.path)
+        if found.pixels is None or found.stamp != pixels.stamp:
+            raise ValueError("the file has changed")
+        return found.content[found.pixels[0] : found.pixels[0] + length]
+    with header.path.open("rb") as file:
+        file.seek(pixels.place[0])
+        content = file.read(length)
+        if stamp_of(file) != pixels.stamp or len(content) < length:
+            raise ValueError("the file has changed")
+    return content
 
 
 def _by_gdcm(header: Header, path: Path) -> npt.NDArray[np.number]:

@@ -9,10 +9,12 @@ After PS3.5 of the standard: section 7 (elements, sequences), annex A (transfer 
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 #: Sequences within sequences; real files stay below 10.
 MOST_DEPTH = 32
@@ -60,6 +62,7 @@ class DicomWalk:
         has_pixels: whether there are any.
         content: the bytes of the data set, inflated if they were deflated.
         places: where in the file values of the rescale lie: first byte and length.
+        stamp: of the file, see `stamp_of`.
     """
 
     syntax: str = ""
@@ -72,6 +75,7 @@ class DicomWalk:
     shared: dict[int, bytes] = field(default_factory=dict)
     by_frame: list[dict[int, bytes]] = field(default_factory=list)
     places: list[tuple[int, int, int]] = field(default_factory=list)
+    stamp: tuple[int, int] = (0, 0)
 
 
 #: Which element of which functional group is picked up: where a frame lies, its steps, its rescale, its phase.
@@ -100,11 +104,20 @@ def walk(path: Path) -> DicomWalk:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        start = file.read(_START)
-        if not may_be_dicom(start):  # whatever else lies in the folder, of any size
+        if not may_be_dicom(file.read(_START)):  # whatever else lies in the folder, of any size
             raise NotDicomError
-        raw = start + file.read(MOST_BYTES)
-    return _Walker(raw).run()
+        file.seek(0)
+        stamp = stamp_of(file)
+        raw = file.read(min(stamp[0], MOST_BYTES))
+    found = _Walker(raw).run()
+    found.stamp = stamp
+    return found
+
+
+def stamp_of(file: IO[bytes]) -> tuple[int, int]:
+    """Size and time of the last change of an open file: whether it is still the one that was walked."""
+    state = os.fstat(file.fileno())
+    return state.st_size, state.st_mtime_ns
 
 
 def may_be_dicom(start: bytes) -> bool:

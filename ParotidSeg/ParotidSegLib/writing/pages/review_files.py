@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ...dose.figures import GlandDose
 from ...dose.function import LIMIT_GY, complication_probability
 from ...measuring.borders import DIRECTIONS, ENDS
-from ...measuring.metrics import NSD_TOLERANCES
+from ...measuring.metrics import NSD_TOLERANCES, StructureScores
 from ...measuring.path_length import ADDED_PATH_TOLERANCE
 from ...reviewing.review import Comparison, Review, Side
 from ...structures import PAROTIDS, Structure
@@ -73,13 +73,14 @@ def _side(side: Side) -> dict[str, Any]:
 
 def _dose(dose: GlandDose) -> dict[str, Any]:
     return {
-        **_dose_figures(dose),
+        **dose_columns(dose),
         "share_beyond_dose": dose.outside,
         "histogram": {"dose_gy": dose.histogram.edges_gy.round(3), "volume_ml": dose.histogram.volumes_ml.round(4)},
     }
 
 
-def _dose_figures(dose: GlandDose) -> dict[str, float]:
+def dose_columns(dose: GlandDose) -> dict[str, float]:
+    """What a gland receives, under the names of reports and tables."""
     return {
         "mean_gy": dose.mean,
         "d50_gy": dose.d50,
@@ -92,7 +93,7 @@ def _dose_figures(dose: GlandDose) -> dict[str, float]:
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
-        **_scores(comparison),
+        **score_columns(comparison.scores),
         "borders_mm": {name: comparison.borders[name] for name in (*DIRECTIONS, *ENDS)},
         "added_path_tolerance_mm": ADDED_PATH_TOLERANCE,
         **_paths(comparison),
@@ -100,8 +101,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _scores(comparison: Comparison) -> dict[str, float]:
-    scores = comparison.scores
+def score_columns(scores: StructureScores) -> dict[str, float]:
+    """Overlap and surface distances, under the names of reports and tables."""
     nsd = {f"nsd_{tolerance:g}": scores.nsd[tolerance] for tolerance in NSD_TOLERANCES}
     return {"dice": scores.dice, "iou": scores.iou, "hd95_mm": scores.hd95, "msd_mm": scores.msd, **nsd}
 
@@ -125,9 +126,9 @@ def _row(review: Review, structure: Structure) -> dict[str, Any]:
     if review.comparisons:
         comparison = review.comparisons[key]
         borders = {f"{name}_mm": comparison.borders[name] for name in (*DIRECTIONS, *ENDS)}
-        row |= {**_scores(comparison), **_paths(comparison), **borders}
+        row |= {**score_columns(comparison.scores), **_paths(comparison), **borders}
     for side in review.sides:
-        figures = _dose_figures(side.doses[key]) if key in side.doses else {}
+        figures = dose_columns(side.doses[key]) if key in side.doses else {}
         row |= {f"{name}_{side.letter.lower()}": value for name, value in figures.items()}
     doses = [side.doses[key].mean for side in review.sides if key in side.doses]
     if len(doses) == len(review.sides) > 1:
