@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ..geometry.grids import box_around
 from ..geometry.sampling import AIR_HU, smooth_for
 from ..geometry.surfaces import joint_bounding_box
 from ..glands.body import body_mask, skin_distance
@@ -41,14 +42,14 @@ class Scan:
     geometry: sitk.Image
 
     @classmethod
-    def about(cls, image: sitk.Image, *label_maps: sitk.Image, reach_mm: float = ABOVE_AND_BELOW_MM) -> Scan:
+    def about(cls, image: sitk.Image, *label_maps: sitk.Image) -> Scan:
         """Look at the scan so far above and below all these contours."""
         scan = sitk.DICOMOrient(image, "LPS")
         heights = np.concatenate([_slices_of(labels) for labels in label_maps] or [np.zeros(0)])
         last = scan.GetSize()[2] - 1
         first, end = 0, last
         if heights.size:
-            extra = round(reach_mm / scan.GetSpacing()[2])
+            extra = round(ABOVE_AND_BELOW_MM / scan.GetSpacing()[2])
             first, end = max(0, int(heights.min()) - extra), min(last, int(heights.max()) + extra)
         geometry = _working_geometry(scan[:, :, first : end + 1])
         spacing = geometry.GetSpacing()[::-1]
@@ -67,12 +68,29 @@ class Scan:
     def label_arrays(self, labels: sitk.Image) -> dict[str, np.ndarray]:
         """The glands of a label map on these voxels, bool, by key."""
         oriented = sitk.DICOMOrient(labels, "LPS")
+        array = sitk.GetArrayViewFromImage(oriented)
         masks = {}
         for structure in PAROTIDS:
-            share = sitk.Cast(oriented == structure.label, sitk.sitkFloat32)
-            there = sitk.Resample(share, self.geometry, sitk.Transform(), sitk.sitkLinear, 0.0)
-            masks[structure.key] = sitk.GetArrayFromImage(there) > 0.5
+            mask = array == structure.label
+            masks[structure.key] = np.zeros(self.hounsfield.shape, bool)
+            parts = joint_bounding_box(mask, mask)
+            first = np.array([part.start for part in parts[::-1]])
+            last = np.array([part.stop for part in parts[::-1]]) - 1
+            if (last < first).any():
+                continue
+            ends = [oriented.TransformIndexToPhysicalPoint(index.tolist()) for index in (first, last)]
+            box = box_around(self.geometry, np.array(ends), [2.0 * max(oriented.GetSpacing())] * 3)
+            if box is not None:  # a gland fills a small part of the head
+                share = sitk.Cast(oriented == structure.label, sitk.sitkFloat32)
+                there = sitk.Resample(share, box.crop(self.geometry), sitk.Transform(), sitk.sitkLinear, 0.0)
+                masks[structure.key][box.slices] = sitk.GetArrayViewFromImage(there) > 0.5
         return masks
+
+    def on_grid_of(self, array: np.ndarray, image: sitk.Image) -> sitk.Image:
+        """An array of these voxels at the nearest voxels of an image in its own order of axes; 0 beyond."""
+        placed = sitk.GetImageFromArray(array)
+        placed.CopyInformation(self.geometry)
+        return sitk.Resample(placed, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
 
     def point(self, place: np.ndarray) -> tuple[float, float, float]:
         """Patient coordinates (x, y, z in mm, LPS) of an index (z, y, x)."""
@@ -88,7 +106,7 @@ class Drawn:
         structure: which gland the label says it is.
         mask: the contour, not empty.
         other: the contour of the other gland; empty if there is none.
-        automatic, automatic_other: what the model drew of the two; None if nobody asked it.
+        automatic: what the model drew of this gland; None if nobody asked it.
         hounsfield, skin, body: of the scan.
         spacing: mm, (z, y, x).
     """
@@ -97,7 +115,6 @@ class Drawn:
     mask: np.ndarray
     other: np.ndarray
     automatic: np.ndarray | None
-    automatic_other: np.ndarray | None
     hounsfield: np.ndarray
     skin: np.ndarray
     body: np.ndarray
@@ -123,12 +140,15 @@ class Drawn:
             seen(masks[structure.key]),
             seen(masks[partner.key]),
             seen(automatic[structure.key]) if automatic else None,
-            seen(automatic[partner.key]) if automatic else None,
             seen(scan.hounsfield),
             seen(scan.skin),
             seen(scan.body),
             scan.spacing,
         )
+
+    def as_scan(self, array: np.ndarray) -> np.ndarray:
+        """An array of these voxels as the scan has them: x from the patient's right to the left."""
+        return array[..., ::-1] if self.structure.side == "left" else array
 
     @property
     def middle(self) -> np.ndarray:

@@ -9,11 +9,22 @@ from ..geometry.surfaces import joint_bounding_box
 from .drawn import Drawn, middle_of
 
 BONE_HU, AIR_HU, FAT_HU, MUSCLE_HU = 180.0, -250.0, -60.0, (25.0, 90.0)
-#: Beside the gland bone is looked for so far: mm (z, y, x), from a little outside of its middle towards the middle of the head.
-BONE_REACH_MM = ((-36.0, 36.0), (-48.0, 33.0), (-10.0, 48.0))
+#: Bone and air cells are looked for so far from the middle of the gland, mm (z, y, x); and how many voxels are some.
+BESIDE_MM, LEAST_BESIDE = ((-36.0, 36.0), (-48.0, 33.0), (-10.0, 40.0)), 20
 #: Thickness of the layers on both sides of the surface, mm.
 LAYER_MM = 4.0
 SKIN_MM = 4.0
+#: How far a contour is tried elsewhere, and how near a value is to count as like another, HU.
+MOVED_MM, LIKE_HU = 6.0, 35.0
+#: Name, axis (z, y, x) and sign: up is towards the head, in is towards the middle.
+DIRECTIONS = (
+    ("above", 0, 1),
+    ("below", 0, -1),
+    ("behind", 1, 1),
+    ("before", 1, -1),
+    ("medial", 2, 1),
+    ("lateral", 2, -1),
+)
 
 
 def tissue_measures(gland: Drawn) -> dict[str, float]:
@@ -33,6 +44,7 @@ def tissue_measures(gland: Drawn) -> dict[str, float]:
         "on_skin": float((skin[mask] > -SKIN_MM).mean()),
         **_place(gland),
         **_bone_beside(gland),
+        **_if_moved(gland),
     }
 
 
@@ -64,14 +76,7 @@ def _boundary(mask: np.ndarray, values: np.ndarray, spacing: np.ndarray) -> dict
         "bone_around": float((values[outer] > BONE_HU).mean()),
         "like_inside": float((np.abs(values[outer] - middle) < 30.0).mean()),
     }
-    for name, axis, sign in (
-        ("above", 0, 1),
-        ("below", 0, -1),
-        ("behind", 1, 1),
-        ("before", 1, -1),
-        ("medial", 2, 1),
-        ("lateral", 2, -1),
-    ):
+    for name, axis, sign in DIRECTIONS:
         facing = outer & (sign * normal[axis] > 0.7)
         clipped = np.clip(values[facing], -200.0, 300.0)
         found[f"hu_{name}"] = float(clipped.mean()) if clipped.size else float("nan")
@@ -113,24 +118,56 @@ def _place(gland: Drawn) -> dict[str, float]:
 
 
 def _bone_beside(gland: Drawn) -> dict[str, float]:
-    """The jaw and the skull base beside the gland: how much there is, and which way its middle lies (mm)."""
+    """Jaw, skull base and air cells beside the gland: how much there is, and which way its middle lies (mm)."""
     index = gland.middle / gland.spacing
     parts = [
         slice(max(0, int(i + low / s)), max(0, int(i + high / s) + 1))
-        for i, (low, high), s in zip(index, BONE_REACH_MM, gland.spacing, strict=True)
+        for i, (low, high), s in zip(index, BESIDE_MM, gland.spacing, strict=True)
     ]
-    bone = gland.hounsfield[tuple(parts)] > BONE_HU
-    if np.count_nonzero(bone) < 20:
-        return {"bone_beside": float(np.mean(bone)) if bone.size else 0.0} | dict.fromkeys(
-            ("bone_up", "bone_back", "bone_in"), float("nan")
-        )
-    way = (np.argwhere(bone).mean(axis=0) + [part.start for part in parts] - index) * gland.spacing
-    return {
-        "bone_beside": float(bone.mean()),
-        "bone_up": float(way[0]),
-        "bone_back": float(way[1]),
-        "bone_in": float(way[2]),
-    }
+    values, inside = gland.hounsfield[tuple(parts)], gland.skin[tuple(parts)] < -2.0 * SKIN_MM
+    first = np.array([part.start for part in parts])
+    found = {}
+    for name, there in (("bone", (values > BONE_HU) & inside), ("cells", (values < AIR_HU) & inside)):
+        found[f"{name}_beside"] = float(there.mean()) if there.size else 0.0
+        way = np.full(3, np.nan)
+        if np.count_nonzero(there) >= LEAST_BESIDE:
+            way = (np.argwhere(there).mean(axis=0) + first - index) * gland.spacing
+        found.update({f"{name}_{axis}": float(mm) for axis, mm in zip(("up", "back", "in"), way, strict=True)})
+    return found
+
+
+def _if_moved(gland: Drawn) -> dict[str, float]:
+    """How much better the contour would part like from unlike if it lay elsewhere by `MOVED_MM`, in each direction.
+
+    Like is what has the value of the middle of the contour; of it, more should lie within than in a layer around.
+    """
+    reach = np.ceil((MOVED_MM + LAYER_MM) / gland.spacing).astype(int) + 1
+    box = joint_bounding_box(gland.mask, gland.mask)
+    mask = np.pad(gland.mask[box], [(r, r) for r in reach])
+    wide = tuple(slice(part.start - r, part.stop + r) for part, r in zip(box, reach, strict=True))
+    values = _padded(gland.hounsfield, wide)
+    like = np.exp(-0.5 * ((values - np.median(values[mask])) / LIKE_HU) ** 2)
+    distance = signed_distance(mask, gland.spacing)
+    within, around = np.argwhere(mask), np.argwhere(~mask & (distance < LAYER_MM))
+
+    def parted(by: np.ndarray) -> float:
+        inner, outer = (like[tuple(np.clip(part + by, 0, np.array(like.shape) - 1).T)] for part in (within, around))
+        return float(inner.mean() - outer.mean())
+
+    here = parted(np.zeros(3, int))
+    steps = np.maximum(np.rint(MOVED_MM / gland.spacing).astype(int), 1)
+    found = {"parted": here}
+    for name, axis, sign in DIRECTIONS:
+        by = np.zeros(3, int)
+        by[axis] = sign * steps[axis]
+        found[f"better_{name}"] = parted(by) - here
+    return found
+
+
+def _padded(array: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """The part of an array in a box that may reach beyond it, where the outermost values are repeated."""
+    index = [np.clip(np.arange(part.start, part.stop), 0, n - 1) for part, n in zip(box, array.shape, strict=True)]
+    return array[np.ix_(*index)]
 
 
 def signed_distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ParotidSegLib.doubting.kinds import KINDS
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = (REPOSITORY / "Documentation" / "Findings.md").read_text(encoding="utf-8")
 GLANDS = REPOSITORY / "ParotidSeg" / "ParotidSegLib" / "glands"
@@ -15,7 +17,9 @@ def test_the_page_has_each_finding_of_the_code_with_its_severity():
     of_the_code = set(re.findall(r'Finding\(\s*"([a-z-]+)",\s*"(error|warning)"', code))
     of_the_page = set(re.findall(r"^\| `([a-z-]+)` \| (error|warning) \|", PAGE, re.MULTILINE))
     assert len(of_the_code) == code.count('Finding("') + len(re.findall(r"Finding\(\n", code)) > 10
-    assert of_the_page == of_the_code
+    of_contours = {(kind.code, kind.severity) for kind in KINDS.values()}
+    assert len(of_contours) == len(KINDS)
+    assert of_the_page == of_the_code | of_contours
 
 
 def test_nothing_is_left_to_fill_in():
