@@ -41,8 +41,12 @@ dicom: $(VENV)/.test  ## DICOM results with the newest highdicom; `make test` ha
 references: $(VENV)/.references  ## losses, networks and metrics against torch, MONAI and other packages
 	$(BIN)/python -m pytest Testing/References
 
-bench: $(VENV)/.test  ## time a segmentation
-	$(BIN)/python Testing/Benchmarks/segment_speed.py
+# A version to compare with, in turns: make bench AGAINST=HEAD~1
+AGAINST ?=
+export AGAINST
+
+bench: $(VENV)/.test  ## time a segmentation, each stage against its floor; AGAINST=COMMIT in turns with that version
+	$(BIN)/python Testing/Benchmarks/segment_speed.py $${AGAINST:+--against "$$AGAINST"}
 
 # Files of each format; seconds of each format for the fuzzer that coverage guides, which has wheels for some systems alone.
 FILES   ?= 10000
