@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+
 from Benchmarks.segment_speed import floors
 from Benchmarks.speed.limits import files_in, reading
 from Benchmarks.speed.probe import StampedOutput, Stamps
