@@ -18,7 +18,6 @@ from ..model.engines import ENGINES
 from ..version import __version__
 from . import correct_command
 from .batch import command as batch_command
-from .batch.command import hide_graphics_cards
 from .console import Reporter, notes_shown, reporter, with_safe_output
 
 
@@ -113,10 +112,10 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _segment(arguments: argparse.Namespace) -> int:
     from ..model.bundle import load_bundle
     from ..segmentation import open_model
-    from .one_scan import Options, plan, segment_scan
+    from .one_scan import Options, hide_graphics_cards, plan, segment_scan
 
     show = reporter(arguments.progress)
-    hide_graphics_cards(arguments)
+    hide_graphics_cards(arguments.device)
     several = len(arguments.inputs) > 1
     if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
         show.failure("--preview, --report, --series and --with cannot be used with several inputs.")

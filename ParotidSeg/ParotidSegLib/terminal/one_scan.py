@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,12 @@ class Options:
             dicom=tuple(arguments.dicom),
             uncertainty=arguments.uncertainty,
         )
+
+
+def hide_graphics_cards(device: str) -> None:
+    """Obey --device cpu; must come before TensorFlow loads."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outputs:
