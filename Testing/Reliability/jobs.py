@@ -137,6 +137,11 @@ def _scans(folder: Path) -> None:
         shutil.copy(SAMPLE, folder / f"{name}.nii.gz")
 
 
+def _more_scans(folder: Path) -> None:
+    for name in ("one", "two", "three", "four"):
+        shutil.copy(SAMPLE, folder / f"{name}.nii.gz")
+
+
 def _patients(folder: Path) -> None:
     for number in range(1, 5):
         write_patient(folder / "clinic" / f"p{number}", number)
@@ -171,6 +176,12 @@ JOBS: dict[str, Job] = {
         lambda made, out: [*_LIBRARY, "segment", str(made / "one.nii.gz"), "-o", str(out / "result"), "--no-mirror"],
     ),
     "batch": Job(_scans, lambda made, out: [*_LIBRARY, "batch", str(made), "-o", str(out / "results"), "--no-mirror"]),
+    "batch-jobs": Job(
+        _more_scans,
+        lambda made, out: [
+            *(*_LIBRARY, "batch", str(made), "-o", str(out / "results"), "--no-mirror", "--jobs", "2"),
+        ],
+    ),
     "export": Job(
         _patient_with_labels,
         lambda made, out: [

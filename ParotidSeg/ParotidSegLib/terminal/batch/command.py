@@ -85,7 +85,7 @@ def _hands(arguments: argparse.Namespace, bundle: Bundle, show: Reporter) -> Han
     from ...segmentation import open_model
     from .work import Here, Opening
 
-    opening = Opening.of(bundle, arguments.bundle, arguments.engine, arguments.device)
+    opening = Opening.of(bundle, arguments.engine, arguments.device)
     if arguments.scheduler:
         from .cluster import Cluster
 

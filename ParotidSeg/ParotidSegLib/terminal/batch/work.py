@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import BundleError, ParotidSegError, WorkerError
-from ...model.bundle import Bundle, load_bundle
+from ...model.bundle import Bundle, bundles_folder, load_bundle
 from ...segmentation import Model, Segmentation, open_model
 from ...version import __version__
 from ..console import Reporter, notes_shown
@@ -96,10 +96,10 @@ class Opening:
     version: str = __version__
 
     @classmethod
-    def of(cls, bundle: Bundle, named: str | Path, engine: str, device: str = "auto") -> Opening:
-        """From a bundle that was loaded by this name or path."""
-        shipped = str(named) == bundle.path.name and not Path(named).is_absolute()
-        return cls(str(named) if shipped else str(bundle.path.absolute()), bundle.sha256, engine, device)
+    def of(cls, bundle: Bundle, engine: str, device: str = "auto") -> Opening:
+        """Of a bundle that was loaded here: one that ships lies elsewhere on each machine."""
+        ships = bundle.path.parent == bundles_folder()
+        return cls(bundle.path.name if ships else str(bundle.path.absolute()), bundle.sha256, engine, device)
 
     def open(self) -> Model:
         """The model.
