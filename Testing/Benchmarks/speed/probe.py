@@ -67,25 +67,27 @@ class CountingEngine:
         return answer
 
 
-def convolution_operations(model: Any) -> dict[str, float]:
-    """Operations of the convolutions for one tile of each network, by role: 2 x weights x voxels."""
+def operations_of(network: Any) -> float:
+    """Operations of the convolutions of a Keras network for one tile: 2 x weights x voxels."""
     import numpy as np
     from keras import layers
 
+    total = 0.0
+    for layer in network.layers:
+        if isinstance(layer, layers.Conv3D | layers.Conv3DTranspose):
+            kernel = np.prod(layer.kernel.shape)
+            # A transposed convolution applies its kernel at every input voxel, a convolution at every output.
+            voxels = layer.input.shape if isinstance(layer, layers.Conv3DTranspose) else layer.output.shape
+            total += 2.0 * float(kernel) * float(np.prod(voxels[1:4]))
+    return total
+
+
+def convolution_operations(model: Any) -> dict[str, float]:
+    """`operations_of` each network of an opened model, by role."""
     from ParotidSegLib.model.networks import build_network
 
-    counted = {}
-    for role, spec in (("locator", model.bundle.locator), ("segmenter", model.bundle.segmenter)):
-        network = build_network(spec.network, tile=spec.tile, config=spec.config)
-        total = 0.0
-        for layer in network.layers:
-            if isinstance(layer, layers.Conv3D | layers.Conv3DTranspose):
-                kernel = np.prod(layer.kernel.shape)
-                # A transposed convolution applies its kernel at every input voxel, a convolution at every output.
-                voxels = layer.input.shape if isinstance(layer, layers.Conv3DTranspose) else layer.output.shape
-                total += 2.0 * float(kernel) * float(np.prod(voxels[1:4]))
-        counted[role] = total
-    return counted
+    specs = {"locator": model.bundle.locator, "segmenter": model.bundle.segmenter}
+    return {r: operations_of(build_network(s.network, tile=s.tile, config=s.config)) for r, s in specs.items()}
 
 
 def cold(ct: str, bundle: str, engine: str) -> dict[str, Any]:

@@ -50,12 +50,13 @@ def versions(against: str | None) -> Iterator[dict[str, Path]]:
             subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
-def run(command: Sequence[str], root: Path = ROOT, **variables: str) -> Used:
+def run(command: Sequence[str], root: Path = ROOT, python: str = sys.executable, **variables: str) -> Used:
     """Run a command of Python with the packages of a version; what it took, and the JSON in its last line.
 
     Args:
-        command: arguments of the interpreter that runs this.
+        command: arguments of the interpreter.
         root: of the version.
+        python: the interpreter.
         variables: further ones of the environment.
 
     Raises:
@@ -65,7 +66,7 @@ def run(command: Sequence[str], root: Path = ROOT, **variables: str) -> Used:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *command], env=environment, stdout=out, stderr=err)
+        process = subprocess.Popen([python, *command], env=environment, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
