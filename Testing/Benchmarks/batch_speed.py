@@ -4,7 +4,7 @@
 - a list of many scans with hands that answer at once: processor time of the last tenth against the first, of four times
   as many scans against so many, and memory at the end against that after a tenth;
 - `--jobs 1` and `--jobs N` in turns (A B A B), whole commands in fresh processes: scans an hour, and how much of the
-  cores each fills.
+  cores each fills; and how many times the scans of one process several could do, by processor seconds alone.
 
     python Testing/Benchmarks/batch_speed.py [--ct FILE] [--scans 30] [--many 10000] [--jobs 2] [--rounds 3]
 """
@@ -47,6 +47,24 @@ def long_list(ct: Path, many: int) -> None:
     before, after = all_of_them["megabytes"]
     print(f"  last tenth against the first: {slower:.2f}; four times as many scans: {ratio:.2f} times the time")
     print(f"  memory after a tenth {before:.0f} MB, at the end {after:.0f} MB: {after / before:.3f}", flush=True)
+
+
+def filled(ct: Path, scans: int) -> None:
+    """Print how much of several cores one process can fill, from processor seconds alone, which a busy machine leaves.
+
+    The clock of an idle machine shows no less than the seconds of the main thread, and no more than these and an even
+    share of the others'.
+    """
+    wide, narrow = (run([PROBE, "memory", str(scans), str(ct), *more]).said for more in ([], ["--one-core"]))
+    cores = os.cpu_count() or 1
+    least, most = wide["main"], wide["main"] + (wide["cpu"] - wide["main"]) / cores
+    print(
+        f"  a scan, CPU s: {wide['cpu']:.2f} on {cores} cores, {wide['main']:.2f} of them in the main thread; "
+        f"{narrow['cpu']:.2f} on one core"
+    )
+    gain = [seconds / (narrow["cpu"] / cores) for seconds in (least, most)]
+    possible = f"{gain[0]:.2f} to {gain[1]:.2f} times the scans of one"
+    print(f"  so {cores} processes of one core each could do {possible}")
 
 
 def several(ct: Path, scans: int, jobs: int, rounds: int) -> None:
@@ -94,6 +112,7 @@ def main() -> int:
         flat_memory(options.ct, options.scans)
     if options.only in (None, "jobs"):
         print(f"--jobs 1 and {options.jobs} in turns, {options.rounds} rounds")
+        filled(options.ct, options.each)
         several(options.ct, options.each, options.jobs, options.rounds)
     return 0
 

@@ -7,6 +7,7 @@ python Testing/Benchmarks/speed/batch_probe.py memory COUNT CT [--no-preview]   
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -43,6 +44,7 @@ class Watched:
     def __init__(self, hands: Any) -> None:
         self._hands, self.bundle = hands, hands.bundle
         self.seconds: list[float] = []
+        self.main_seconds: list[float] = []
         self.megabytes: list[float] = []
         self.began = 0.0
 
@@ -51,6 +53,7 @@ class Watched:
         for outcome in self._hands.outcomes(tasks, options, show):
             yield outcome
             self.seconds.append(time.process_time())
+            self.main_seconds.append(time.thread_time())
             self.megabytes.append(resident())
 
 
@@ -110,11 +113,18 @@ def memory(count: int, ct: Path, *, draw: bool) -> dict[str, Any]:
         scans.mkdir()
         hands = Watched(Here(open_model()))
         run_batch(find_scans(link(ct, count, scans)), output, hands, Options(draw=draw), QuietReporter())
-    return {"megabytes": hands.megabytes}
+    # Of a scan, without the first, which warms up.
+    each = {
+        name: (values[-1] - values[0]) / (count - 1)
+        for name, values in (("cpu", hands.seconds), ("main", hands.main_seconds))
+    }
+    return {"megabytes": hands.megabytes, **each}
 
 
 if __name__ == "__main__":
     kind, number, scan = sys.argv[1:4]
+    if "--one-core" in sys.argv:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     if kind == "many":
         print(json.dumps(many(int(number), Path(scan))))
     else:
