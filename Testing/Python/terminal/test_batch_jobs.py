@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sentences import refusal
 from ParotidSegLib.errors import BundleError, EngineError, WorkerError
 from ParotidSegLib.in_slicer.worker.process_tree import MARK, descendants, marked
 from ParotidSegLib.model.bundle import load_bundle
-from ParotidSegLib.terminal.batch import work
+from ParotidSegLib.terminal.batch import processes, work
 from ParotidSegLib.terminal.batch.cluster import Cluster, connected
 from ParotidSegLib.terminal.batch.processes import Processes, fitting, part_of
 from ParotidSegLib.terminal.batch.running import run_batch
@@ -113,19 +114,50 @@ def test_two_processes_leave_what_one_leaves(archive, alone, tmp_path, capsys):
     assert left(tmp_path / "out") == alone
 
 
+def writing(output: Path) -> int:
+    """The number of a process that is about to write a result: it is in the name of its hidden folder."""
+    deadline = time.monotonic() + 240.0
+    while time.monotonic() < deadline:
+        for path in output.glob("0*/.parotidseg-*"):
+            return int(path.name.split("-")[2])
+        time.sleep(0.005)
+    raise AssertionError("no process writes")
+
+
 @pytest.mark.engine
 def test_a_process_that_is_killed_costs_its_scan_alone(archive, alone, tmp_path):
-    show = Killing(lambda: multiprocessing.active_children()[0].pid)
-    hands = Processes(load_bundle(), opening(), 2)
     output = tmp_path / "out"
+    show = Killing(lambda: writing(output))
+    hands = Processes(load_bundle(), opening(), 2)
     assert run_batch(find_scans(archive), output, hands, OPTIONS, show) == 2
-    assert show.killed
     failed = [row for row in rows_of(output) if row["status"] == "failed"]
     (message,) = [row["message"] for row in failed if row["scan"] != "001"]
     assert "ended early (signal 9)" in message
     assert len({row["scan"] for row in rows_of(output) if row["status"] == "done"}) == SCANS - 1
     assert run_batch(find_scans(archive), output, hands, OPTIONS, QuietReporter()) == 1
     assert left(output) == alone
+
+
+@pytest.mark.engine
+def test_a_process_that_is_killed_while_it_loads_costs_nothing(archive, alone, tmp_path, monkeypatch):
+    started = []
+    start = processes._Worker.__init__
+
+    def killed_at_first(self, *arguments):
+        start(self, *arguments)
+        started.append(self.process.pid)
+        if len(started) in deaths:
+            os.kill(self.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(processes._Worker, "__init__", killed_at_first)
+    deaths, hands = {1}, Processes(load_bundle(), opening(), 2)
+    assert run_batch(find_scans(archive), tmp_path / "out", hands, OPTIONS, QuietReporter()) == 1
+    assert left(tmp_path / "out") == alone
+    started.clear()
+    deaths = set(range(1, 20))
+    text = refusal(WorkerError, run_batch, find_scans(archive), tmp_path / "no", hands, OPTIONS, QuietReporter())
+    assert "3 processes ended early while they loaded the model (signal 9)" in text
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.engine

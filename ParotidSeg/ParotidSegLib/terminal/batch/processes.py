@@ -29,6 +29,8 @@ from .work import Opening, Outcome, Task, Told, perform
 MEMORY = 1.5 * 2**30
 #: Seconds that a process has to end the orderly way.
 GRACE = 10.0
+#: So many processes in a row that end while they load the model are no accident.
+MOST_LOST = 3
 #: A new interpreter for each: a fork of a process that has loaded an engine does not work.
 _CONTEXT = get_context("spawn")
 
@@ -71,12 +73,19 @@ class Processes:
         waiting = deque(tasks)
         jobs = min(self._jobs, len(waiting))
         workers: list[_Worker] = []
+        lost = 0  # in a row
         try:
             workers += [_Worker(self._opening, options, place, jobs) for place in range(jobs)]
             while workers:
                 for ready in connection.wait([worker.connection for worker in workers]):
                     worker = next(worker for worker in workers if worker.connection is ready)
                     told, task = worker.answer(), worker.task
+                    lost = 0 if worker.is_open else lost + 1
+                    if lost == MOST_LOST:
+                        raise WorkerError(
+                            f"{lost} processes ended early while they loaded the model ({worker.end_of_it()}): run the "
+                            "same command again, with fewer --jobs if memory is short."
+                        )
                     if not worker.is_alive:
                         workers.remove(worker)
                         if waiting:
@@ -103,11 +112,12 @@ class _Worker:
         connection: ready when it has something to tell, or has ended.
         task: what it is at.
         is_alive: False once it was found to have ended by itself.
+        is_open: whether it has opened the model.
     """
 
     def __init__(self, opening: Opening, options: Options, place: int, jobs: int) -> None:
         self.connection, other = _CONTEXT.Pipe()
-        self.place, self.is_alive, self._is_open = place, True, False
+        self.place, self.is_alive, self.is_open = place, True, False
         self.task: Task | None = None
         self.process = _CONTEXT.Process(target=_serve, args=(other, opening, options, place, jobs), daemon=True)
         with _interruption_ignored():
@@ -132,23 +142,21 @@ class _Worker:
             return self._ended()
         if isinstance(told, ParotidSegError):
             raise told
-        self._is_open = True
+        self.is_open = True
         return told
 
     def _ended(self) -> Told:
         self.is_alive = False
         self.end()
-        code = self.process.exitcode or 0
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if not self._is_open:
-            raise WorkerError(
-                f"A process that loads the model ended early ({how}): run the same command again, with fewer --jobs if "
-                "memory is short."
-            )
         return Told(
-            message=f"The process that was at this scan ended early ({how}): run the same command again, with fewer "
-            "--jobs if memory is short."
+            message=f"The process that was at this scan ended early ({self.end_of_it()}): run the same command again, "
+            "with fewer --jobs if memory is short."
         )
+
+    def end_of_it(self) -> str:
+        """How it ended."""
+        code = self.process.exitcode or 0
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
         """Let it end, by force if need be."""
