@@ -50,7 +50,18 @@ RELOADED = (
     "correction.kept",
     "correction.cutout",
     "correction.masking",
+    "correction.writing",
     "correction.carrying",
+    "comparing.choosing",
+    "comparing.dose.volumes",
+    "comparing.dose.dosing",
+    "comparing.comparison",
+    "comparing.regions",
+    "comparing.overlay",
+    "comparing.dose_plot",
+    "comparing.table",
+    "comparing.taking_over",
+    "comparing.loading",
     "running.run",
     "running.several",
     "running.dicom_job",
@@ -68,6 +79,9 @@ RELOADED = (
     "panel.several_section",
     "panel.correct.carry_on_rows",
     "panel.correct.correct_section",
+    "panel.compare.segment_rows",
+    "panel.compare.figures_table",
+    "panel.compare.compare_section",
     "panel.export_section",
     "panel.panel",
 )
@@ -169,6 +183,7 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
             self.test_the_library_came_with_the_module,
             self.test_the_terminology_tells_right_from_left,
             self.test_the_panel_says_what_is_missing,
+            self.test_contours_are_compared_and_taken_over,
         ):
             self.setUp()
             check()
@@ -200,3 +215,21 @@ class ParotidSegTest(ScriptedLoadableModuleTest):
             # As the module manager would at the end of the application, when this widget is long gone.
             widget._onModuleAboutToBeUnloaded(widget.moduleName)
             widget.parent.deleteLater()
+
+    def test_contours_are_compared_and_taken_over(self):
+        """A gland that is missing differs, is shown where it is, and is the reference's once it was taken over."""
+        from ParotidSegLib.in_slicer.comparing.overlay import ONLY_REFERENCE, DifferenceOverlay
+        from ParotidSegLib.in_slicer.logic import ParotidSegLogic
+
+        logic, overlay = ParotidSegLogic(), DifferenceOverlay()
+        samples = RESOURCES / "SampleData"
+        volume = slicer.util.loadVolume(str(samples / "average_anatomy_ct.nii.gz"), {"show": False})
+        drawn, reference = (logic.loadReference(samples / "average_anatomy_parotids.seg.nrrd", volume)[0] for _ in "ab")
+        drawn.GetSegmentation().ClearSegment("Parotid_L")
+        self.assertEqual([one.scores.dice for one in logic.compare(drawn, reference).measure()], [1.0, 0.0])
+        overlay.show(logic.compare(drawn, reference))
+        self.assertLess(overlay.node.GetSegmentCenterRAS(ONLY_REFERENCE)[0], -30.0)  # at the patient's left
+        overlay.remove()
+        logic.takeOver(logic.compare(drawn, reference), "Parotid_L")
+        self.assertEqual([one.scores.dice for one in logic.compare(drawn, reference).measure()], [1.0, 1.0])
+        self.assertTrue(logic.undo(drawn))

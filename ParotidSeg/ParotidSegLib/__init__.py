@@ -18,9 +18,12 @@ from .version import __version__
 if TYPE_CHECKING:
     from .correcting.propagation import Propagation, propagate
     from .correcting.suggestion import Suggestion, suggest
+    from .dose.reading import read_dose
     from .errors import ParotidSegError
     from .model.bundle import Bundle, load_bundle, shipped_bundles
+    from .reading.contours.reader import read_contours
     from .reading.images import read_image
+    from .reviewing.review import review
     from .segmentation import Segmentation, open_model, segment
     from .structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
     from .writing.dicom_export import export_dicom
@@ -42,7 +45,10 @@ __all__ = [
     "load_bundle",
     "open_model",
     "propagate",
+    "read_contours",
+    "read_dose",
     "read_image",
+    "review",
     "segment",
     "shipped_bundles",
     "suggest",
@@ -64,7 +70,10 @@ _HOME = {
     "load_bundle": "model.bundle",
     "open_model": "segmentation",
     "propagate": "correcting.propagation",
+    "read_contours": "reading.contours.reader",
+    "read_dose": "dose.reading",
     "read_image": "reading.images",
+    "review": "reviewing.review",
     "segment": "segmentation",
     "shipped_bundles": "model.bundle",
     "suggest": "correcting.suggestion",

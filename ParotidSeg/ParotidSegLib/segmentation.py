@@ -278,14 +278,19 @@ def _on_scan(array: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:
 
 def _provenance(model: Model, image: sitk.Image, options: dict[str, Any]) -> dict[str, Any]:
     return {
-        "software": {
-            "parotidseg": __version__,
-            "python": platform.python_version(),
-            "SimpleITK": sitk.Version_VersionString(),
-            "numpy": np.__version__,
-        },
+        "software": software(),
         "bundle": {"name": model.bundle.name, "version": model.bundle.version, "sha256": model.bundle.sha256},
         "engine": model.segmenter.name,
         "options": options,
         "scan": {"size": list(image.GetSize()), "spacing_mm": list(image.GetSpacing())},
+    }
+
+
+def software() -> dict[str, str]:
+    """Versions of what a result depends on, by name."""
+    return {
+        "parotidseg": __version__,
+        "python": platform.python_version(),
+        "SimpleITK": sitk.Version_VersionString(),
+        "numpy": np.__version__,
     }

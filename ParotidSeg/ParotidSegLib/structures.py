@@ -86,6 +86,12 @@ def partner_of(structure: Structure, structures: Sequence[Structure]) -> Structu
     return None
 
 
+def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
+    """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
+    pairs = [(structure, partner_of(structure, structures)) for structure in structures if structure.side == "right"]
+    return [(right, left) for right, left in pairs if left is not None]
+
+
 def mirrored_labels(structures: Sequence[Structure]) -> tuple[int, ...]:
     """The label that each label becomes in a mirror image, background first: (0, 2, 1) for the parotid glands.
 
@@ -99,6 +105,16 @@ def mirrored_labels(structures: Sequence[Structure]) -> tuple[int, ...]:
             raise ValueError(f"structures lack the other side of '{structure.key}', which a mirror image needs")
         labels.append(partner.label if partner else structure.label)
     return tuple(labels)
+
+
+#: Values of SNOMED-RT, which DICOM used until 2019, by those of SNOMED CT.
+_OLDER = {"T-61100": "45289007", "G-A100": RIGHT.value, "G-A101": LEFT.value}
+
+
+def has_code(structure: Structure, kind: str, side: str) -> bool:
+    """Whether code values are those of the type and the side of a structure; `side` is "" where none is coded."""
+    own = structure.laterality.value if structure.laterality else ""
+    return (_OLDER.get(kind, kind), _OLDER.get(side, side)) == (structure.type.value, own)
 
 
 ANATOMICAL_STRUCTURE = CodedConcept("SCT", "123037004", "Anatomical Structure")

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
-import SimpleITK as sitk
-
-from ParotidSegLib.version import __version__
+from ParotidSegLib.segmentation import software
 
 
 def provenance(words: Sequence[str] = ()) -> dict[str, Any]:
     """Versions, the command as `shown_command` writes it (empty if there was none), and the time in UTC."""
     return {
-        "software": {
-            "parotidseg": __version__,
-            "python": platform.python_version(),
-            "SimpleITK": sitk.Version_VersionString(),
-            "numpy": np.__version__,
-        },
+        "software": software(),
         "command": shown_command(words) if words else "",
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }

@@ -3,9 +3,11 @@
 A CT of 512 × 512 × 200 voxels with two glands is in the scene (Slicer's real classes, from the wheel slicer-core), the
 panel is open at Review and Correct. A stroke adds a ball of 6 mm to the right gland, by the call in which the effect
 Paint ends; after it the panel measures anew what it shows. That is timed, and what it costs to come back to the module.
-With --before the same is measured with the program as it was at an earlier commit:
+With --compare the section Compare is open too, with a reference and a dose: what it adds happens bit by bit, a turn of
+the event loop each, and the longest turn after each stroke is what holds the window. With --before the same is measured
+with the program as it was at an earlier commit:
 
-    python Testing/Benchmarks/slicer_stroke.py [--strokes 15] [--before COMMIT]
+    python Testing/Benchmarks/slicer_stroke.py [--strokes 15] [--compare] [--before COMMIT]
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ MIDDLES, HALF_AXES = {"Parotid_R": (190, 250, 100), "Parotid_L": (322, 250, 100)
 BRUSH_MM = 6.0
 
 
-def measured(root: Path, strokes: int) -> dict[str, list[tuple[float, float]]]:
+def measured(root: Path, strokes: int, *, compare: bool = False) -> dict[str, list[tuple[float, float]]]:
     """Milliseconds of each stroke and of each return to the module, in this process, by the program in a folder."""
     sys.path[:0] = [
         str(root / part) for part in ("ParotidSeg", "ParotidSegTraining", "Testing/Shared", "Testing/Slicer")
@@ -52,11 +54,21 @@ def measured(root: Path, strokes: int) -> dict[str, list[tuple[float, float]]]:
     panel.enter()
     panel.measure()
     times: dict[str, list[tuple[float, float]]] = {"stroke": [], "return": []}
+    if compare:
+        times |= {"longest turn of Compare": [], "all turns of Compare": []}
+        _open_compare(slicer, panel)
+        _turns(qt, panel)
     for number in range(strokes):
         _paint(slicer, panel.parameters.outputSegmentation, number)
         times["stroke"].append(milliseconds(panel.measure))
+        if compare:
+            turns = _turns(qt, panel)
+            times["longest turn of Compare"].append(max(turns))
+            times["all turns of Compare"].append((sum(t for t, _ in turns), sum(t for _, t in turns)))
         panel.exit()
         times["return"].append(milliseconds(lambda: (panel.enter(), _let_timers_run(qt, panel))))
+        if compare:
+            _turns(qt, panel)
     if len(panel.review._rows) != len(MIDDLES) or "mL added" not in panel.ui.differenceLabel.text:
         raise RuntimeError("the panel did not measure the strokes")
     panel.cleanup()
@@ -77,6 +89,35 @@ def _let_timers_run(qt: Any, panel: Any) -> None:
         while panel._later.active:
             qt.QApplication.processEvents()
         panel._later.setInterval(300)
+
+
+def _open_compare(slicer: Any, panel: Any) -> None:
+    """A reference that is the same glands, moved by some voxels, and a dose that falls off from right to left."""
+    import SimpleITK as sitk
+
+    from ParotidSegLib.in_slicer.scene.scene import gland_labels, new_segmentation, put_segments
+
+    node, volume = panel.parameters.outputSegmentation, panel.parameters.inputVolume
+    labels = gland_labels(node, volume, world=True)
+    moved = sitk.GetImageFromArray(np.roll(sitk.GetArrayFromImage(labels), (1, 3, -2), (0, 1, 2)))
+    moved.CopyInformation(labels)
+    reference = new_segmentation(volume, "Second reader")
+    put_segments(reference, moved, volume, is_automatic=False)
+    falling = np.linspace(60.0, 5.0, 170, dtype=np.float32)
+    dose = slicer.util.addVolumeFromArray(np.broadcast_to(falling, (140, 170, 170)).copy(), name="Dose")
+    dose.SetSpacing(3.0, 3.0, 3.0)
+    dose.SetAttribute("DicomRtImport.DoseUnitName", "GY")
+    panel.parameters.referenceSegmentation, panel.parameters.doseVolume = reference, dose
+    panel.ui.compareSection.collapsed = False
+
+
+def _turns(qt: Any, panel: Any) -> list[tuple[float, float]]:
+    """What each turn of the event loop costs until Compare has measured everything."""
+    panel.compare._later.setInterval(0)
+    turns = []
+    while panel.compare.is_busy:
+        turns.append(milliseconds(qt.QApplication.processEvents))
+    return turns
 
 
 def contours(slicer: Any) -> Any:
@@ -128,9 +169,10 @@ def _paint(slicer: Any, node: Any, number: int) -> None:
     )
 
 
-def in_own_process(root: Path, strokes: int) -> dict[str, list[tuple[float, float]]]:
+def in_own_process(root: Path, strokes: int, *, compare: bool) -> dict[str, list[tuple[float, float]]]:
     """`measured` with a program of its own: two versions do not fit into one process."""
     command = [sys.executable, __file__, "--strokes", str(strokes), "--root", str(root)]
+    command += ["--compare"] if compare else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -139,11 +181,12 @@ def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--strokes", type=int, default=15)
+    arguments.add_argument("--compare", action="store_true", help="with Compare open, too")
     arguments.add_argument("--before", metavar="COMMIT", help="also measure the program as it was then")
     arguments.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.root is not None:
-        print(json.dumps(measured(options.root, options.strokes)))
+        print(json.dumps(measured(options.root, options.strokes, compare=options.compare)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         versions = {"now": ROOT}
@@ -157,11 +200,11 @@ def main() -> int:
         print(f"n = {options.strokes}; milliseconds, median (least – most)")
         for name, root in versions.items():
             medians[name] = {}
-            for what, pairs in in_own_process(root, options.strokes).items():
+            for what, pairs in in_own_process(root, options.strokes, compare=options.compare).items():
                 for kind, values in zip(("clock", "processor"), zip(*pairs, strict=True), strict=True):
                     medians[name][f"{what}, {kind}"] = statistics.median(values)
                     spread = f"({min(values):.0f} – {max(values):.0f})"
-                    print(f"  {name:6s}  {what:6s}  {kind:9s} {statistics.median(values):5.0f} {spread}", flush=True)
+                    print(f"  {name:6s}  {what:23s}  {kind:9s} {statistics.median(values):5.0f} {spread}", flush=True)
         if "before" in medians:
             ratios = (f"{what}: {medians['before'][what] / medians['now'][what]:.0f}×" for what in medians["now"])
             print(f"  quicker: {'; '.join(ratios)}")

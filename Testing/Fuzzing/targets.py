@@ -15,19 +15,25 @@ from pathlib import Path
 
 import made_training as made
 import numpy as np
+import pydicom
 import SimpleITK as sitk
 from made_dicom import gland_contours, write_structure_set
+from made_doses import made_dose, made_grid, write_rtdose
 from made_images import write_dicom_series
 
+from ParotidSegLib.dose.figures import dose_figures
+from ParotidSegLib.dose.reading import read_dose
 from ParotidSegLib.in_slicer.worker.events import parse_line, progress_of, result_of
 from ParotidSegLib.model.bundle import bundles_folder, load_bundle
 from ParotidSegLib.reading import label_maps
 from ParotidSegLib.reading.contours.drawing import draw
+from ParotidSegLib.reading.contours.label_rules import SourceLabels
+from ParotidSegLib.reading.contours.origins.label_files import read_label_files
+from ParotidSegLib.reading.contours.reader import read_contours
 from ParotidSegLib.reading.contours.region_names import RegionPatterns
 from ParotidSegLib.reading.contours.structure_sets import read_structure_set
 from ParotidSegLib.reading.images import read_image
-from ParotidSegTrainingLib.preparing.label_files import read_labels
-from ParotidSegTrainingLib.preparing.label_mapping import SourceLabels
+from ParotidSegLib.writing.dicom_export import export_dicom
 from ParotidSegTrainingLib.recipe import load as load_recipe
 from ParotidSegTrainingLib.recipe import names as recipe_names
 
@@ -151,10 +157,42 @@ def _rtstruct(path: Path, folder: Path) -> None:
         _check_sides(masks["Parotid_R"], masks["Parotid_L"], image)
 
 
+def _seg_corpus(folder: Path) -> list[bytes]:
+    """A segmentation of bits, and one of fractions; the glands are small, so that changes hit more than voxels."""
+    image, labels = _head(folder)
+    ct = write_dicom_series(folder / "seg-ct", image, tags={"0020|0052": "2.25.1002", "0018|0050": "3"})
+    export_dicom(labels, folder / "bits.seg.dcm", dicom=ct)
+    seg = pydicom.dcmread(folder / "bits.seg.dcm")
+    shape = int(seg.NumberOfFrames), seg.Rows, seg.Columns
+    bits = np.unpackbits(np.frombuffer(seg.PixelData, np.uint8), bitorder="little", count=int(np.prod(shape)))
+    seg.SegmentationType, seg.MaximumFractionalValue = "FRACTIONAL", 255
+    seg.BitsAllocated = seg.BitsStored = 8
+    seg.HighBit, seg.PixelData = 7, (bits * np.uint8(255)).tobytes() + b"\0" * (bits.size % 2)
+    seg.save_as(folder / "fractions.dcm")
+    return [(folder / name).read_bytes() for name in ("bits.seg.dcm", "fractions.dcm")]
+
+
+def _seg(path: Path, folder: Path) -> None:
+    image = _head(folder)[0]
+    array = sitk.GetArrayViewFromImage(read_contours(path, image).labels)
+    _check_sides(array == 1, array == 2, image)
+
+
+def _dose_corpus(folder: Path) -> list[bytes]:
+    image = made_grid((14, 14, 14), (20.0, 20.0, 20.0), (-130.0, -130.0, -130.0))
+    dose = made_dose(image, lambda points: 30.0 + 0.1 * points[..., 0])
+    return [write_rtdose(folder / f"{bits}.dcm", dose, bits=bits, scaling=0.01).read_bytes() for bits in (16, 32)]
+
+
+def _dose(path: Path, folder: Path) -> None:
+    image, labels = _head(folder)
+    dose_figures(read_dose(path, image), labels)
+
+
 def _mask(path: Path, folder: Path) -> None:
     image = _head(folder)[0]
     label_maps.read_labels(path)
-    labels = read_labels([path], image, SourceLabels.plain(), allow_missing=True).image
+    labels = read_label_files([path], image, SourceLabels.plain(), allow_missing=True).labels
     array = sitk.GetArrayViewFromImage(labels)
     _check_sides(array == 1, array == 2, image)
 
@@ -259,6 +297,8 @@ _NRRD_WORDS = (
 TARGETS: dict[str, Target] = {
     "dicom": Target(".dcm", _dicom_corpus, _dicom, _DICOM_WORDS),
     "rtstruct": Target(".dcm", _rtstruct_corpus, _rtstruct, _DICOM_WORDS),
+    "seg": Target(".dcm", _seg_corpus, _seg, _DICOM_WORDS),
+    "dose": Target(".dcm", _dose_corpus, _dose, _DICOM_WORDS),
     "nifti": Target(".nii", _written(".nii"), _image),
     "nifti-gz": Target(".nii.gz", _written(".nii"), _image, pack=lambda raw: gzip.compress(raw, 1)),
     "gzip": Target(".nii.gz", _written(".nii.gz"), _image),

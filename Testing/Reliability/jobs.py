@@ -20,9 +20,11 @@ from made_wheels import write_wheel
 
 from ParotidSegLib.in_slicer.installing.engine_packages import ROOT_VARIABLE
 from ParotidSegLib.reading.formats.image_files import read_plainly
+from ParotidSegLib.reading.label_maps import read_labels
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "ParotidSeg" / "Resources" / "SampleData" / "average_anatomy_ct.nii.gz"
+_LABELS = SAMPLE.with_name("average_anatomy_parotids.seg.nrrd")
 _LIBRARY = [sys.executable, "-m", "ParotidSegLib"]
 _TRAINING = [sys.executable, "-m", "ParotidSegTrainingLib.cli"]
 _INSTALL = """
@@ -142,6 +144,13 @@ def _more_scans(folder: Path) -> None:
         shutil.copy(SAMPLE, folder / f"{name}.nii.gz")
 
 
+def _scan_with_two_contours(folder: Path) -> None:
+    _scans(folder)
+    labels = read_labels(_LABELS)
+    sitk.WriteImage(labels, str(folder / "b.nii.gz"))
+    sitk.WriteImage(sitk.BinaryErode(labels == 1) + 2 * (labels == 2), str(folder / "a.nii.gz"))
+
+
 def _patients(folder: Path) -> None:
     for number in range(1, 5):
         write_patient(folder / "clinic" / f"p{number}", number)
@@ -180,6 +189,13 @@ JOBS: dict[str, Job] = {
         _more_scans,
         lambda made, out: [
             *(*_LIBRARY, "batch", str(made), "-o", str(out / "results"), "--no-mirror", "--jobs", "2"),
+        ],
+    ),
+    "review": Job(
+        _scan_with_two_contours,
+        lambda made, out: [
+            *(*_LIBRARY, "review", str(made / "one.nii.gz"), str(made / "a.nii.gz")),
+            *("--against", str(made / "b.nii.gz"), "-o", str(out / "review")),
         ],
     ),
     "export": Job(

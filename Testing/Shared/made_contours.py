@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from made_images import like
 
 from ParotidSegLib.measuring.metrics import compare_images
+from ParotidSegLib.measuring.sides import swapped_sides
 from ParotidSegLib.structures import PAROTIDS, CodedConcept
-from ParotidSegTrainingLib.judging.evaluation import swapped_sides
 from ParotidSegTrainingLib.judging.results import (
     CaseScores,
 )

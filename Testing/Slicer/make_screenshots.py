@@ -73,6 +73,7 @@ class Photographer:
 
         if not self.panel.run.running:
             self.panel.measure()
+            self.run_until(lambda: not self.panel.compare.is_busy)
         root = self._widget.parent
         for _ in range(3):  # wrapped lines find their height step by step
             qt.QApplication.processEvents()
@@ -114,6 +115,8 @@ def main() -> None:
 
     _correct(panel)
     photographer.grab("correct")
+
+    _compare(photographer, ct)
 
     panel = photographer.open(ct)
     volume_from_image(slicer, ct, "Follow-up")
@@ -175,6 +178,27 @@ def _correct(panel: Any) -> None:
     _paint(panel, 6)
     panel.ui.nextSliceButton.click()
     panel.ui.segmentEditor.setCurrentSegmentID("Parotid_R")
+
+
+def _compare(photographer: Photographer, ct: sitk.Image) -> None:
+    """The average anatomy's own contours as a second reader's, and a made dose that falls off from right to left."""
+    panel = photographer.panel
+    panel.ui.reviewSection.collapsed = panel.ui.correctSection.collapsed = panel.ui.exportSection.collapsed = True
+    panel.ui.compareSection.collapsed = False
+    reference, _remarks = panel.logic.loadReference(
+        SAMPLES / "average_anatomy_parotids.seg.nrrd", panel.parameters.inputVolume
+    )
+    reference.SetName("Second reader")
+    size = [round(n * step / 5.0) for n, step in zip(ct.GetSize(), ct.GetSpacing(), strict=True)]
+    dose = sitk.GetImageFromArray(np.broadcast_to(np.linspace(62.0, 4.0, size[0], dtype=np.float32), size[::-1]).copy())
+    dose.SetSpacing([5.0] * 3)
+    dose.SetOrigin(ct.GetOrigin())
+    volume = volume_from_image(slicer, dose, "Dose of the plan")
+    volume.SetAttribute("DicomRtImport.DoseUnitName", "GY")
+    panel.parameters.referenceSegmentation, panel.parameters.doseVolume = reference, volume
+    photographer.run_until(lambda: not panel._later.active and not panel.compare.is_busy)
+    panel.ui.nextDifferenceButton.click()
+    photographer.grab("compare")
 
 
 def _paint(panel: Any, above: int) -> None:

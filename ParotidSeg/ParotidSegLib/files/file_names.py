@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ImageError, ParotidSegError
+
+SLICER_SUFFIX = ".seg.nrrd"
+#: What a segmentation can be written as; longer suffixes stand before those that they end with.
+SUFFIXES: tuple[str, ...] = (SLICER_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
+#: Endings of files of labels that are read; a .png or .dcm is one slice.
+LABEL_SUFFIXES = (*SUFFIXES, ".png", ".dcm")
 
 
 def check_name(path: Path, kind: type[ParotidSegError] = ImageError) -> None:
@@ -35,3 +42,13 @@ def given_path(text: str) -> Path:
 def means_folder(path: Path) -> bool:
     """Whether results go into this path, not under this name: it is a folder, is ended like one, or has no suffix."""
     return isinstance(path, FolderPath) or path.is_dir() or not path.suffix
+
+
+def ending(path: Path, suffixes: Sequence[str]) -> str:
+    """The one of these endings that the file's name has, in lower case; empty if it has none."""
+    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), "")
+
+
+def stem(path: Path, suffixes: Sequence[str]) -> str:
+    """The file's name without that ending."""
+    return path.name[: len(path.name) - len(ending(path, suffixes))]

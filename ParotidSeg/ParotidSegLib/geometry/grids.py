@@ -77,6 +77,18 @@ def physical_bounds(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     return points.min(axis=0), points.max(axis=0)
 
 
+def voxel_middles(image: sitk.Image, mask: np.ndarray) -> np.ndarray:
+    """Middles of the voxels of a mask (z, y, x) on the grid of the image, in mm, LPS: (n, 3) in (x, y, z)."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    indices = np.argwhere(mask)[:, ::-1]
+    return np.array(image.GetOrigin()) + (indices * np.array(image.GetSpacing())) @ direction.T
+
+
+def axis_across_slices(image: sitk.Image) -> int:
+    """The axis of the image (0 for x, 1 for y, 2 for z) that runs most nearly from foot to head."""
+    return int(np.abs(np.array(image.GetDirection()).reshape(3, 3)[2]).argmax())
+
+
 @dataclass(frozen=True)
 class Box:
     """A box of voxels of an image: first index and size, (x, y, z)."""

@@ -81,8 +81,8 @@ def surface_distances(reference: Mask, candidate: Mask, spacing_zyx: Sequence[fl
     surfaces = [(code > 0) & (code < 255) for code in codes]
     area_of_code = _areas_by_code(spacing)
     areas = [area_of_code[code[surface]] for code, surface in zip(codes, surfaces, strict=True)]
-    there = _distances_to_nearest(surfaces[0], surfaces[1], spacing)
-    back = _distances_to_nearest(surfaces[1], surfaces[0], spacing)
+    there = distances_to_nearest(surfaces[0], surfaces[1], spacing)
+    back = distances_to_nearest(surfaces[1], surfaces[0], spacing)
     return SurfaceDistances(there, areas[0], back, areas[1])
 
 
@@ -104,7 +104,7 @@ def facing_surface(reference: Mask, candidate: Mask, spacing_zyx: Floats) -> tup
     here, there = _neighbour_codes(reference), _neighbour_codes(candidate)
     normals = _outward_by_code() / spacing_zyx
     surface = np.linalg.norm(normals, axis=1)[here] > 0.0
-    distances = _distances_to_nearest(surface, (there > 0) & (there < 255), spacing_zyx)
+    distances = distances_to_nearest(surface, (there > 0) & (there < 255), spacing_zyx)
     codes = here[surface]
     outward = normals[codes]
     beyond = np.where(there[surface] == 0, -distances, distances)
@@ -146,7 +146,7 @@ def _neighbour_codes(mask: Mask) -> NDArray[np.uint8]:
     return codes
 
 
-def _distances_to_nearest(queries: Mask, targets: Mask, spacing: Floats) -> Floats:
+def distances_to_nearest(queries: Mask, targets: Mask, spacing: Floats) -> Floats:
     """Exact Euclidean distances, mm, from every query voxel to the nearest target; infinite if there is no target.
 
     One axis after the other, as in Saito and Toriwaki, Pattern Recognition 27 (1994), in double precision: SimpleITK's

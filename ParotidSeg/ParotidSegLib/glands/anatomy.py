@@ -19,11 +19,6 @@ SMALLEST_DISTANCE_MM = 70.0
 LARGEST_DISTANCE_MM = 170.0
 #: Largest difference of the two centroids along y or z; heads are turned and tilted, but not more than this.
 LARGEST_OFFSET_MM = 60.0
-#: No gland is so wide from the right to the left (382 clinical contours: up to 55 mm, one with a stray piece 79 mm);
-#: both together are wider than this, in children too.
-LARGEST_WIDTH_MM = 80.0
-#: A few stray voxels far away make no gland wide.
-_STRAY_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -75,24 +70,6 @@ def plausible_pair(right: np.ndarray, left: np.ndarray) -> bool:
     """Whether two centroids (x, y, z in mm, LPS) can be a right and a left gland of one patient."""
     across, *others = left - right
     return SMALLEST_DISTANCE_MM <= across <= LARGEST_DISTANCE_MM and max(map(abs, others)) <= LARGEST_OFFSET_MM
-
-
-def width_mm(mask: np.ndarray, geometry: sitk.Image) -> float:
-    """How far a mask reaches from the patient's right to the left, but for stray voxels (1 % at each end).
-
-    Args:
-        mask: bool (z, y, x).
-        geometry: an image whose voxels are those of the mask.
-
-    Returns:
-        Along x of LPS; 0 for an empty mask.
-    """
-    index = np.argwhere(mask)[:, ::-1]
-    if not len(index):
-        return 0.0
-    across = np.reshape(geometry.GetDirection(), (3, 3))[0] * np.array(geometry.GetSpacing())
-    first, last = np.quantile(index @ across, [_STRAY_SHARE, 1.0 - _STRAY_SHARE], method="nearest")
-    return float(last - first)
 
 
 def choose_pair(right: Sequence[Piece], left: Sequence[Piece]) -> tuple[Piece | None, Piece | None]:

@@ -8,7 +8,7 @@ logic.segment(volumeNode, callback=lambda node, why: …)    # returns at once
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from ..errors import BundleError, WorkerError
 from ..structures import PAROTIDS, Structure
 from . import exports
+from .comparing.comparison import Comparison
+from .comparing.loading import load_reference
+from .comparing.taking_over import take_over
 from .correction.carrying import Correcting
 from .installing.engine_packages import DICOM, missing
 from .installing.installer import Plan, make_plan
@@ -256,6 +259,62 @@ class ParotidSegLogic(ScriptedLoadableModuleLogic):
             ImageError: also where nothing was corrected; nothing is changed then.
         """
         self.correcting(segmentationNode, editorNode).carry_on()
+
+    # --- comparing -------------------------------------------------------------------------------------------------
+
+    def compare(
+        self,
+        segmentationNode: Any,
+        referenceNode: Any,
+        *,
+        volumeNode: Any = None,
+        doseNode: Any = None,
+        segments: Mapping[str, str] | None = None,
+        former: Comparison | None = None,
+    ) -> Comparison:
+        """Compare the glands of a segmentation with those of a reference, on the voxels of their CT.
+
+        Args:
+            segmentationNode, referenceNode: both stay as they are.
+            volumeNode: the CT; by default that of the segmentation.
+            doseNode: a volume with the dose of the plan, in Gy; None: without.
+            segments: the reference's segments by the structure's key, where they cannot be found by code, name or side.
+            former: an earlier comparison, whose figures serve where nothing has changed.
+
+        Returns:
+            The comparison: `measure()` gives the figures of each gland.
+
+        Raises:
+            ImageError: there is nothing to compare; the text says why.
+        """
+        volume = volumeNode if volumeNode is not None or segmentationNode is None else volume_of(segmentationNode)
+        structures = self.structures(segmentationNode) if segmentationNode is not None else ()
+        return Comparison(
+            segmentationNode,
+            volume,
+            referenceNode,
+            structures,
+            dose_node=doseNode,
+            segments=segments,
+            former=former,
+        )
+
+    def loadReference(self, path: str | Path, volumeNode: Any, segmentationNode: Any = None) -> Any:
+        """Read contours of a file into a new segmentation, and give it with sentences on what was lost on the way.
+
+        Args:
+            path: RTSTRUCT, DICOM SEG, .seg.nrrd or a label map.
+            volumeNode: the CT.
+            segmentationNode: what it will be compared with: the glands of its model are looked for.
+
+        Raises:
+            DataError: there are no such contours in it, or not of this CT.
+        """
+        return load_reference(path, volumeNode, self.structures(segmentationNode) if segmentationNode else PAROTIDS)
+
+    def takeOver(self, comparison: Comparison, key: str) -> None:
+        """Replace a gland by the reference's, as one step of undo. Arguments and errors as of `take_over`."""
+        take_over(comparison, key)
 
     # --- files -------------------------------------------------------------------------------------------------------
 

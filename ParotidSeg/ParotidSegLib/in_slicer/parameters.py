@@ -77,6 +77,10 @@ class ParotidSegParameters:
         engine, device, mirror: how the model runs.
         uncertainty: whether a volume shows where the model was unsure.
         carryOnAfterStroke: whether corrections are carried on after every stroke, without the button.
+        referenceSegmentation: what the contours are compared with.
+        referenceSegments: which of its segments a person chose as which gland: IDs by the structure's key, as JSON.
+        doseVolume: the dose that is looked at.
+        showDifferences: whether the slice views show where contours and reference differ.
         exportFormat, exportFolder, dicomFolder: what is written, where, and where the CT's DICOM files are.
     """
 
@@ -88,6 +92,10 @@ class ParotidSegParameters:
     mirror: bool = True
     uncertainty: bool = False
     carryOnAfterStroke: bool = False
+    referenceSegmentation: slicer.vtkMRMLSegmentationNode
+    doseVolume: slicer.vtkMRMLScalarVolumeNode
+    referenceSegments: str = ""
+    showDifferences: bool = True
     exportFormat: ExportFormat = ExportFormat.RTSTRUCT
     exportFolder: str = ""
     dicomFolder: str = ""

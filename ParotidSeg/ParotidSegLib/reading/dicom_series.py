@@ -120,6 +120,23 @@ def find_slices(source: Path | Sequence[Path], series: str | None = None, modali
     )
 
 
+def find_files(source: Path | Sequence[Path], series: str | None = None, modality: str = "CT") -> list[Path]:
+    """The files of the series that `read_image` reads, in no order; none of a file that is no DICOM.
+
+    Args:
+        source: a folder, a file, or all files of a series.
+        series, modality: as for `read_dicom_folder`.
+
+    Raises:
+        ImageError: as there.
+    """
+    if isinstance(source, Path):
+        if not source.is_dir():
+            return [source] if isinstance(read_header(source, modality), Header) else []
+        return [header.path for header in _series_of_folder(source, series, modality)]
+    return [header.path for header in _series_of_files(source, modality)]
+
+
 def list_series(files: Iterable[Path], modality: str = "CT") -> dict[str, list[Path]]:
     """The files of each series of a modality among any number of files, by SeriesInstanceUID.
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import ImageError
 from ..files.file_names import check_name
-from ..structures import PAROTIDS, Structure
+from ..structures import PAROTIDS, Structure, has_code
 from .formats.image_files import read_plainly
 
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
@@ -38,7 +38,7 @@ def read_labels(path: str | Path, *, structures: Sequence[Structure] = PAROTIDS)
     """
     path = Path(path)
     image = _read(path)
-    segments = _segments(image)
+    segments = segments_of(image)
     if segments:
         return _from_segments(image, segments, structures)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
@@ -67,7 +67,7 @@ def _read(path: Path) -> sitk.Image:
         ) from error
 
 
-def _segments(image: sitk.Image) -> list[Mapping[str, str]]:
+def segments_of(image: sitk.Image) -> list[dict[str, str]]:
     """The fields of each segment (ID, Name, LabelValue, Layer, Tags) in the header of a Slicer segmentation."""
     found: dict[int, dict[str, str]] = {}
     for key in image.GetMetaDataKeys():
@@ -122,13 +122,17 @@ def _structure_of(segment: Mapping[str, str], structures: Sequence[Structure]) -
     return matches[0] if matches else None
 
 
-def _has_code(tags: str, structure: Structure) -> bool:
-    """Whether the terminology entry among the tags of a segment names the type and the side of a structure."""
+def key_of_code(tags: str, structures: Sequence[Structure]) -> str:
+    """The key of the structure whose type and side the terminology entry among the tags of a segment names, or ""."""
     parts = tags.partition("TerminologyEntry:")[2].partition("|")[0].split("~")
     if len(parts) < 4:
-        return False
-    side = structure.laterality.value if structure.laterality else ""
-    return [part.split("^")[1:2] for part in parts[2:4]] == [[structure.type.value], [side] if side else [""]]
+        return ""
+    kind, side = ([*part.split("^"), "", ""][1] for part in parts[2:4])
+    return next((s.key for s in structures if has_code(s, kind, side)), "")
+
+
+def _has_code(tags: str, structure: Structure) -> bool:
+    return bool(key_of_code(tags, [structure]))
 
 
 def _without_metadata(image: sitk.Image, labels: np.ndarray) -> sitk.Image:

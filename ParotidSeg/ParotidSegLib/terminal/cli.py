@@ -14,11 +14,11 @@ from pathlib import Path
 
 from ..errors import ParotidSegError
 from ..files.file_names import given_path, means_folder
-from ..model.engines import ENGINES
 from ..version import __version__
-from . import correct_command
+from . import correct_command, review_command
 from .batch import command as batch_command
 from .console import Reporter, notes_shown, reporter, with_safe_output
+from .options import add_engine_options, hide_graphics_cards
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_shared_options(batch_command.add_parser(commands))
     correct_command.add_parser(commands)
+    review_command.add_parser(commands)
     _add_export(commands)
     bundles = commands.add_parser("bundles", help="list the models that ship")
     bundles.set_defaults(run_command=_bundles)
@@ -72,24 +73,19 @@ def add_shared_options(command: argparse.ArgumentParser) -> None:
             help=f"also write the {what} as DICOM beside the output (*{suffix}); the input must be a DICOM folder",
         )
     command.add_argument("--bundle", default="parotid-ct", help="a model: name, folder or zip (default: parotid-ct)")
-    command.add_argument("--engine", default="auto", choices=ENGINES)
-    command.add_argument(
-        "--device", default="auto", choices=("auto", "cpu"), help="cpu hides graphics cards from the engine"
-    )
+    add_engine_options(command)
     command.add_argument(
         "--names",
         default="number",
         choices=("number", "input"),
         help="how the folders of several results are called: by numbers, or after the inputs, which may name patients",
     )
-    command.add_argument("--no-mirror", action="store_true", help="skip the mirrored pass: a little faster")
     command.add_argument("--no-preview", action="store_true", help="draw no picture")
     command.add_argument(
         "--uncertainty",
         action="store_true",
         help="also write where the model is unsure, in percent (*.uncertainty.nrrd beside the output)",
     )
-    command.add_argument("--progress", default="human", choices=("human", "json", "none"))
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -112,7 +108,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _segment(arguments: argparse.Namespace) -> int:
     from ..model.bundle import load_bundle
     from ..segmentation import open_model
-    from .one_scan import Options, hide_graphics_cards, plan, segment_scan
+    from .one_scan import Options, plan, segment_scan
 
     show = reporter(arguments.progress)
     hide_graphics_cards(arguments.device)

@@ -84,6 +84,9 @@ class Reporter(Protocol):
     def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
         """A scan is done and its files are written; a note says what was left out."""
 
+    def finished(self, text: str, files: list[Path], report: dict[str, Any], note: str = "") -> None:
+        """Work is done: what a person reads of it, its files, what a program reads of it, and what was left out."""
+
     def failure(self, message: str) -> None:
         """A scan, or the whole call, failed."""
 
@@ -119,8 +122,11 @@ class HumanReporter:
         self._stage = stage
 
     def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
+        self.finished(table(result), files, {}, note)
+
+    def finished(self, text: str, files: list[Path], report: dict[str, Any], note: str = "") -> None:
         self._clear()
-        print(table(result), file=self._out)
+        print(text, file=self._out)
         notes = [note] if note else []
         print("Files:", *(f"  {path}" for path in files), *notes, sep="\n", file=self._out, flush=True)
 
@@ -152,9 +158,11 @@ class JsonReporter:
         self._write({"stage": stage, "fraction": round(fraction, 4), "message": message})
 
     def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
+        self.finished("", files, result.report(), note)
+
+    def finished(self, text: str, files: list[Path], report: dict[str, Any], note: str = "") -> None:
         paths = [str(path) for path in files]
-        message = note or "Done"
-        self._write({"stage": "result", "fraction": 1.0, "message": message, "files": paths, "report": result.report()})
+        self._write({"stage": "result", "fraction": 1.0, "message": note or "Done", "files": paths, "report": report})
 
     def failure(self, message: str) -> None:
         self._write({"stage": "error", "fraction": 1.0, "message": message})
@@ -177,6 +185,9 @@ class QuietReporter(HumanReporter):
         pass
 
     def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
+        self.finished("", files, {}, note)
+
+    def finished(self, text: str, files: list[Path], report: dict[str, Any], note: str = "") -> None:
         if note:
             self.failure(note)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,11 +57,12 @@ def _correct(arguments: argparse.Namespace) -> int:
     from ..reading.images import read_image
     from ..reading.label_maps import read_labels
     from ..writing.export import segmentation_suffix, write_json, write_segmentation
+    from ..writing.outputs import refuse_to_replace
 
     slices = _slices(arguments.slices)
     segmentation_suffix(arguments.output)
     inputs = [arguments.image, arguments.automatic, arguments.corrected, arguments.previous, arguments.uncertainty]
-    _refuse_to_replace([path for path in inputs if path], [arguments.output, arguments.report])
+    refuse_to_replace([path for path in inputs if path], [arguments.output, arguments.report])
     bundle = load_bundle(arguments.bundle)
     network = network_of(bundle)
     image = read_image(arguments.image, series=arguments.series)
@@ -130,11 +131,3 @@ def _percent(path: Path) -> sitk.Image:
     if image.GetDimension() != 3 or values.ndim != 3 or not (values.min() >= 0 and values.max() <= 100):
         raise ImageError(f"{path.name!r} holds no percent: give what 'parotidseg segment --uncertainty' wrote.")
     return sitk.Cast(image, sitk.sitkUInt8)
-
-
-def _refuse_to_replace(inputs: Sequence[Path], outputs: Sequence[Path | None]) -> None:
-    """A result never takes the place of what it was made from."""
-    taken = {path.resolve() for path in inputs}
-    for path in outputs:
-        if path is not None and path.resolve() in taken:
-            raise OutputError(f"{path} is one of the inputs, which no result may replace: give it another name.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ..errors import ImageError, OutputError
+from ..errors import ImageError
 from ..model.bundle import Bundle
 from ..reading.images import read_image, read_series
 from ..segmentation import Model, Segmentation, segment
 from ..structures import PAROTIDS
 from ..writing.dicom_reference import DicomReference, check_dicom_input, dicom_packages
-from ..writing.outputs import Outputs
+from ..writing.outputs import Outputs, refuse_to_replace
 from ..writing.preview import WINDOW
 from .console import Reporter
 
@@ -64,12 +63,6 @@ class Options:
         )
 
 
-def hide_graphics_cards(device: str) -> None:
-    """Obey --device cpu; must come before TensorFlow loads."""
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-
-
 def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outputs:
     """Decide which files the result gets.
 
@@ -87,7 +80,7 @@ def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outp
         uncertainty=options.uncertainty,
     )
     files = [source] if isinstance(source, Path) else source
-    _refuse_to_replace([*files, *map(Path, options.others.values())], planned)
+    refuse_to_replace([*files, *map(Path, options.others.values())], planned.paths, "the scan itself")
     if planned.needs_dicom:
         if isinstance(source, Path):
             check_dicom_input(source)
@@ -96,21 +89,13 @@ def plan(source: Source, output: Path, bundle: Bundle, options: Options) -> Outp
     return planned
 
 
-def _refuse_to_replace(inputs: Sequence[Path], planned: Outputs) -> None:
-    """A result never takes the place of the scan that it was made from, whatever way its path is written."""
-    taken = {path.resolve() for path in inputs}
-    for path in planned.paths:
-        if path.resolve() in taken:
-            raise OutputError(f"{path} is the scan itself, which no result may replace: give the result another name.")
-
-
 def segment_scan(source: Source, output: Path, model: Model, options: Options, show: Reporter) -> Segmentation:
     """Read a scan, segment it and write the files of the result.
 
     Raises:
         ParotidSegError: it cannot be read, segmented or written; no file is left then.
     """
-    with _enough_memory():
+    with enough_memory():
         bundle = model.bundle
         planned = plan(source, output, bundle, options)
         show.progress("read", 0.05, "Reading the scan")
@@ -128,7 +113,7 @@ def segment_scan(source: Source, output: Path, model: Model, options: Options, s
 
 
 @contextmanager
-def _enough_memory() -> Iterator[None]:
+def enough_memory() -> Iterator[None]:
     """One scan that is too large is one scan that fails."""
     try:
         yield

@@ -6,7 +6,6 @@ demands, and nowhere else: both packages are kept from printing values that they
 
 from __future__ import annotations
 
-import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,14 +23,13 @@ import SimpleITK as sitk
 
 from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_path
+from ..geometry.lattices import lattice
 from ..reading.dicom_series import Slices, find_slices
 from ..structures import CodedConcept, Structure
 from ..version import __version__
 
 SOFTWARE = "ParotidSeg"
 MANUFACTURER = "The ParotidSeg contributors"
-#: The voxels of a label map may lie so far from those of the series, in voxels: what files of single precision lose.
-GRID_TOLERANCE = 0.1
 
 #: May be empty, but DICOM wants them to be there.
 _TYPE_2 = (
@@ -154,13 +152,13 @@ class DicomReference:
         grid.SetOrigin(self.slices.grid.origin)
         grid.SetSpacing(self.slices.grid.spacing)
         grid.SetDirection(self.slices.grid.direction)
-        lattice = _lattice(plain, grid)
-        if lattice is None:
+        placed = lattice(plain, grid)
+        if placed is None:
             raise ImageError(
                 "The label map does not lie on the voxels of the DICOM series: export it on the grid of that scan, or "
                 "choose its series with --series."
             )
-        first, steps = lattice
+        first, steps = placed
         if plain.GetSize() == grid.GetSize() and not first.any() and np.array_equal(steps, np.eye(3)):
             return sitk.GetArrayFromImage(plain)
         moved = sitk.GetArrayFromImage(sitk.Resample(plain, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0))
@@ -329,29 +327,3 @@ def _agree(headers: Sequence[Any], slices: Slices) -> None:
         thickness = header.get("SliceThickness")
         if not (isinstance(thickness, float) and thickness > 0):
             header.SliceThickness = distance
-
-
-def _lattice(labels: sitk.Image, grid: sitk.Image) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-    """How the voxels of `labels` lie on those of the grid, or of the grid continued beyond its border.
-
-    Returns:
-        The index in the grid of the first voxel, and the steps (3, 3) in columns, all whole numbers; None if voxels lie
-        between those of the grid.
-    """
-    steps = np.rint(np.linalg.solve(_index_to_mm(grid), _index_to_mm(labels)))
-    if not ((np.abs(steps).sum(axis=0) == 1).all() and (np.abs(steps).sum(axis=1) == 1).all()):
-        return None
-    corners = list(itertools.product(*[(0, length - 1) for length in labels.GetSize()]))
-    places = np.array(
-        [
-            grid.TransformPhysicalPointToContinuousIndex(labels.TransformIndexToPhysicalPoint(corner))
-            for corner in corners
-        ]
-    )
-    first = np.rint(places[0])
-    offsets = places - (first + np.array(corners) @ steps.T)
-    return (first, steps) if np.abs(offsets).max() <= GRID_TOLERANCE else None
-
-
-def _index_to_mm(image: sitk.Image) -> npt.NDArray[np.float64]:
-    return np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())

@@ -6,9 +6,10 @@ no error when the disk fills up.
 
 from __future__ import annotations
 
+import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,9 @@ import SimpleITK as sitk
 
 from ..errors import OutputError
 from ..files.atomic import atomic_path
+from ..files.file_names import SLICER_SUFFIX, SUFFIXES
 from ..structures import PAROTIDS, CodedConcept, Structure
 
-SLICER_SUFFIX = ".seg.nrrd"
-#: What a segmentation can be written as; longer suffixes stand before those that they end with.
-SUFFIXES: tuple[str, ...] = (SLICER_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".mha")
 #: DICOM results, which refer to the slices of the scan: `dicom_export` writes them.
 RTSTRUCT_SUFFIX, SEG_SUFFIX = DICOM_SUFFIXES = (".rtstruct.dcm", ".seg.dcm")
 
@@ -106,6 +105,20 @@ def write_json(data: Any, path: str | Path) -> Path:
     text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+    return target
+
+
+def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], path: str | Path) -> Path:
+    """Write rows as CSV, UTF-8, with these columns; what a row lacks stays empty.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    target = Path(path)
+    with atomic_path(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
     return target
 
 

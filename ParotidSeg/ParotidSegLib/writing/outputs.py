@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ class Outputs:
                 raise OutputError(
                     f"{path} cannot be written twice: give the picture and the report names of their own."
                 )
-            _refuse_unwritable(path)
+            refuse_unwritable(path)
         return planned
 
     @property
@@ -142,7 +142,7 @@ class Outputs:
         """
         started = time.perf_counter()
         note = ""
-        with _staged(self.paths) as staged:
+        with staged_files(self.paths) as staged:
             for path in (self.labels, *self.dicom):
                 _write_labels(result, staged[path], reference)
             if self.uncertainty and result.uncertainty is not None:
@@ -187,7 +187,19 @@ def _existing_ancestor(path: Path) -> Path:
     return next(parent for parent in path.absolute().parents if parent.exists())
 
 
-def _refuse_unwritable(path: Path) -> None:
+def refuse_to_replace(inputs: Iterable[Path], outputs: Iterable[Path | None], what: str = "one of the inputs") -> None:
+    """Refuse that a result takes the place of what it was made from, whatever way its path is written.
+
+    Raises:
+        OutputError: it would; `what` says in the sentence what it is.
+    """
+    taken = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path is not None and path.resolve() in taken:
+            raise OutputError(f"{path} is {what}, which no result may replace: give the result another name.")
+
+
+def refuse_unwritable(path: Path) -> None:
     """Say before the work, not after it, that its result has no place."""
     check_name(path.absolute(), OutputError)
     ancestor = _existing_ancestor(path)
@@ -219,7 +231,7 @@ def _move_together(staged: Mapping[Path, Path]) -> None:
 
 
 @contextmanager
-def _staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
+def staged_files(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
     """Places for files under their final names, in hidden folders beside the targets; moved together at the end.
 
     Whatever ends the block early, the hidden folders vanish, and with them the folders that were made for the targets.

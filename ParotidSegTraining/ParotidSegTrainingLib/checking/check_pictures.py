@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.geometry.grids import physical_bounds
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages import plots
 from ParotidSegLib.writing.views import (
     AXIAL,
     BACKGROUND,
@@ -30,7 +31,6 @@ from ParotidSegLib.writing.views import (
     smooth_mask,
 )
 
-from .. import plots
 from ..data.case_findings import CODES, DataFinding
 from ..data.case_measures import CaseMeasures, StructureMeasures
 

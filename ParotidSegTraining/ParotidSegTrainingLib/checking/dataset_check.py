@@ -23,8 +23,10 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError, OutputError, ParotidSegError
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.files.file_names import ending, stem
 from ParotidSegLib.geometry.grids import physical_bounds
 from ParotidSegLib.model.preprocessing import Input
+from ParotidSegLib.reading.contours.origins.label_files import read_label_file
 from ParotidSegLib.reading.ct_checks import check_image
 from ParotidSegLib.reading.images import read_image
 
@@ -33,7 +35,6 @@ from ..data.case_measures import CaseMeasures, measure_case, unreadable
 from ..data.dataset import SUFFIXES, DatasetFolder
 from ..data.preparation_record import recorded_inputs, recorded_patients
 from ..data.structure_lists import read_structures
-from ..preparing.label_files import ending, read_label_file, stem
 from ..preparing.sources import is_of_head
 from .check_pictures import draw_case, draw_overview
 

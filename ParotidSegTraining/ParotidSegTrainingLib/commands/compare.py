@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .evaluate import add_case_options, add_model_options, say
+from .evaluate import add_case_options, add_model_options, doses_of, say
 
 #: Cases whose contours are drawn on a page, unless told otherwise.
 OVERLAYS = 4
@@ -56,6 +56,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         engine=arguments.engine,
         mirror=not arguments.no_mirror,
         nsd_tolerances=arguments.nsd_tolerances,
+        doses=doses_of(arguments),
     )
     page = compare(
         arguments.data,

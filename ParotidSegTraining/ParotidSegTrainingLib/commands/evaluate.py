@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ParotidSegLib.dose.reading import UNITS
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.measuring.metrics import NSD_TOLERANCES
 from ParotidSegLib.model.engines import ENGINES
@@ -16,6 +17,7 @@ from ..data.dataset import SPLITS, DatasetFolder
 from .prepare import named
 
 if TYPE_CHECKING:
+    from ..data.doses import DoseFolder
     from ..data.masks import MaskFolder
 
 DEFAULT_MODEL = "parotid-ct"
@@ -77,7 +79,11 @@ def add_evaluate(commands: Any) -> None:
 
 
 def add_case_options(parser: argparse.ArgumentParser) -> None:
-    """Which cases count, and how near a surface has to be."""
+    """Which cases count, how near a surface has to be, and the doses of the cases."""
+    parser.add_argument(
+        "--doses", type=Path, metavar="FOLDER", help="planned doses by case (RTDOSE, NIfTI, …): compare the mean doses"
+    )
+    parser.add_argument("--dose-unit", default="Gy", choices=UNITS, help="of doses that are no DICOM (default: Gy)")
     parser.add_argument("--split", default="validation", choices=SPLITS)
     parser.add_argument("--exclude", nargs="*", default=[], metavar="CASE", help="cases to leave out")
     parser.add_argument(
@@ -88,6 +94,13 @@ def add_case_options(parser: argparse.ArgumentParser) -> None:
         metavar="MM",
         help=f"of the normalised surface Dice (default: {' '.join(f'{mm:g}' for mm in NSD_TOLERANCES)})",
     )
+
+
+def doses_of(arguments: argparse.Namespace) -> DoseFolder | None:
+    """The folder of doses, if one is named."""
+    from ..data.doses import DoseFolder
+
+    return DoseFolder.open(arguments.doses, arguments.dose_unit) if arguments.doses else None
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +133,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         arguments.wrong_use("--masks and --card are for a model: folders are compared without one")
     if arguments.overlays and not arguments.images:
         arguments.wrong_use("--overlays needs the CTs: --images")
+    if several and arguments.doses:
+        arguments.wrong_use("--doses goes with --data, or with one reference and one candidate")
     if several:
         _compare_readers(arguments)
     else:
@@ -176,6 +191,7 @@ def _compare_folders(arguments: argparse.Namespace) -> None:
         candidate,
         arguments.output,
         exclude=arguments.exclude,
+        doses=doses_of(arguments),
         nsd_tolerances=arguments.nsd_tolerances,
         about={"reference": reference.root.name, **provenance(arguments.words)},
         report=say,
@@ -203,6 +219,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
         exclude=arguments.exclude,
         mirror=not arguments.no_mirror,
         masks=arguments.masks,
+        doses=doses_of(arguments),
         nsd_tolerances=arguments.nsd_tolerances,
         about=provenance(arguments.words),
         report=say,
@@ -219,11 +236,12 @@ def _evaluate_model(arguments: argparse.Namespace) -> None:
 
 def _finish(results: Any, output: Path, candidate: str) -> None:
     from ..judging.judge import forget_progress
-    from ..judging.results import FILES, table, volume_table
+    from ..judging.results import DOSE_PLOT, FILES, agreement_tables, has_doses, table
 
     rows, structures = results.rows, results.structures
-    print(table(rows, structures), volume_table(rows, candidate, structures), sep="\n\n")
-    print("Files:", *(f"  {output / name}" for name in FILES), sep="\n")
+    print(table(rows, structures), agreement_tables(rows, candidate, structures), sep="\n\n")
+    files = (*FILES, *([DOSE_PLOT] if has_doses(rows) else []))
+    print("Files:", *(f"  {output / name}" for name in files), sep="\n")
     forget_progress(output)
 
 

@@ -103,11 +103,12 @@ def inputs_of(texts: list[str] | None) -> tuple[Input, ...] | None:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    from ParotidSegLib.reading.contours.label_rules import SourceLabels
     from ParotidSegLib.reading.contours.region_names import RegionPatterns
 
     from .. import recipe as recipes
     from ..data.json_files import read_json
-    from ..preparing.label_mapping import LabelMapping, SourceLabels
+    from ..preparing.label_mapping import LabelMapping
     from ..preparing.preparation import prepare
     from ..preparing.sources import Options, Source
 

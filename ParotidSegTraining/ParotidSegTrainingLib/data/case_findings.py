@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ParotidSegLib.structures import Structure
+from ParotidSegLib.structures import Structure, partners
 
 from .case_measures import CaseMeasures, Point
-from .structure_sets import in_sentence, partners
+from .structure_sets import in_sentence
 
 #: Codes and what they mean; the order is that of the tables.
 CODES: dict[str, str] = {

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ParotidSegLib.geometry.lattices import grid_difference
 from ParotidSegLib.geometry.surfaces import joint_bounding_box
 from ParotidSegLib.reading.ct_checks import AIR_BELOW
 from ParotidSegLib.structures import Structure
-
-from .grids import grid_difference
 
 Point = tuple[float, float, float]
 

@@ -18,14 +18,14 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.json_text import parse_json
-from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds
+from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds, voxel_middles
+from ParotidSegLib.geometry.lattices import grid_difference
 from ParotidSegLib.geometry.sampling import smooth_for
 from ParotidSegLib.model.preprocessing import Input, Preprocessing
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from ..recipe import Recipe
-from .grids import grid_difference
 from .masks import read_label_map
 from .skin import skin_image
 from .structure_lists import read_structures
@@ -208,7 +208,7 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
         labels = drawn
     limits = recipe.preprocessing.limits(images)
     array = sitk.GetArrayViewFromImage(labels)
-    points = tuple(_points_of(labels, array == structure.label) for structure in folder.structures)
+    points = tuple(voxel_middles(labels, array == structure.label) for structure in folder.structures)
     everything = np.concatenate(points)
     if len(everything):
         images = [_within(image, everything, margin_mm) for image in images]
@@ -235,7 +235,7 @@ def require_same_place(name: str, labels: sitk.Image, drawn: sitk.Image, structu
     reach = float(np.linalg.norm(np.maximum(labels.GetSpacing(), drawn.GetSpacing())))
     maps = [(image, sitk.GetArrayViewFromImage(image)) for image in (labels, drawn)]
     for structure in structures:
-        here, there = (_points_of(image, array == structure.label) for image, array in maps)
+        here, there = (voxel_middles(image, array == structure.label) for image, array in maps)
         if bool(len(here)) != bool(len(there)) or (
             len(here) and np.linalg.norm(here.mean(axis=0) - there.mean(axis=0)) > reach
         ):
@@ -268,9 +268,3 @@ def _mask_of(labels: sitk.Image, structure: Structure) -> sitk.Image | None:
     last = [min(n, start + size + 1) for n, start, size in zip(labels.GetSize(), box[:3], box[3:], strict=True)]
     size = [end - start for start, end in zip(first, last, strict=True)]
     return sitk.Cast(sitk.RegionOfInterest(labels, size, first) == structure.label, sitk.sitkUInt8)
-
-
-def _points_of(image: sitk.Image, mask: np.ndarray) -> np.ndarray:
-    indices = np.argwhere(mask)[:, ::-1]
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    return np.array(image.GetOrigin()) + (indices * np.array(image.GetSpacing())) @ direction.T

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ParotidSegLib.structures import PAROTID_GLAND, Structure, partner_of
+from ParotidSegLib.structures import PAROTID_GLAND, Structure
 
 
 def title_of(structure: Structure) -> str:
@@ -16,9 +14,3 @@ def in_sentence(structure: Structure) -> str:
     """The name as it stands within a sentence: "right parotid gland", but "GTV"."""
     name = structure.name
     return name if name[1:2].isupper() else name[:1].lower() + name[1:]
-
-
-def partners(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:
-    """The (right, left) pairs of one and the same structure; what has no side, or one side alone, is in none."""
-    pairs = [(structure, partner_of(structure, structures)) for structure in structures if structure.side == "right"]
-    return [(right, left) for right, left in pairs if left is not None]

@@ -1,4 +1,4 @@
-"""Do two ways to measure a gland's volume agree? Bland-Altman statistics, their table and their picture.
+"""Do two contours agree in a gland's volume, or in its mean dose? Bland-Altman statistics, table and picture.
 
 The method is that of Bland and Altman, "Measuring agreement in method comparison studies", Statistical Methods in
 Medical Research 8 (1999) 135-160.
@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 
 from ParotidSegLib.errors import ParotidSegError
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.pages.plots import INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot, signed
 from ParotidSegLib.writing.views import rgb
 
 from ..data.structure_sets import title_of
-from ..plots import INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,17 @@ _LABEL_DISTANCE = 0.115
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What is compared: its name at the beginning of a sentence, in the plural, and its unit."""
+
+    name: str
+    unit: str
+
+
+VOLUME = Quantity("Volumes", "mL")
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A value with the two ends of its 95 % confidence interval."""
 
@@ -49,14 +60,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class BlandAltman:
-    """How a candidate's volumes agree with those of the reference.
+    """How a candidate's values agree with those of the reference, in the unit of the values.
 
     Attributes:
         n: pairs.
-        bias: mean of the differences candidate - reference, mL.
-        sd: their standard deviation (ddof = 1), mL.
-        lower, upper: limits of agreement, bias - 1.96 SD and bias + 1.96 SD, mL.
-        slope: of the least-squares line of the differences on the means of the pairs, mL per mL: proportional bias.
+        bias: mean of the differences candidate - reference.
+        sd: their standard deviation (ddof = 1).
+        lower, upper: limits of agreement, bias - 1.96 SD and bias + 1.96 SD.
+        slope: of the least-squares line of the differences on the means of the pairs: proportional bias.
         slope_p: two-sided p-value of a slope of zero.
 
     What too few pairs cannot give is NaN: all but the bias from one pair, the p-value from two, the slope where all
@@ -88,7 +99,7 @@ def require_statistics() -> ModuleType:
 
 
 def bland_altman(reference: ArrayLike, candidate: ArrayLike) -> BlandAltman:
-    """Bland-Altman statistics of paired volumes.
+    """Bland-Altman statistics of paired values, such as volumes in mL.
 
     With d the differences candidate - reference, s their standard deviation (ddof = 1) and t the 97.5 % quantile of
     Student's distribution with n - 1 degrees of freedom, the 95 % confidence intervals are those of Bland and Altman
@@ -101,10 +112,10 @@ def bland_altman(reference: ArrayLike, candidate: ArrayLike) -> BlandAltman:
     on (candidate + reference) / 2, its p-value that of Student's test with n - 2 degrees of freedom.
 
     Args:
-        reference, candidate: volumes in mL, shape (n,), in the same order.
+        reference, candidate: values, shape (n,), in the same order.
 
     Raises:
-        ValueError: the shapes differ or have more than one axis, or a volume is not finite.
+        ValueError: the shapes differ or have more than one axis, or a value is not finite.
         ParotidSegError: SciPy is not installed.
     """
     means, differences = _means_and_differences(reference, candidate)
@@ -137,9 +148,9 @@ def _estimate(value: float, half_width: float) -> Estimate:
 def _means_and_differences(reference: ArrayLike, candidate: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     first, second = (np.asarray(volumes, dtype=np.float64) for volumes in (reference, candidate))
     if first.ndim != 1 or first.shape != second.shape:
-        raise ValueError(f"two lists of volumes of one length are needed, not {first.shape} and {second.shape}")
+        raise ValueError(f"two lists of values of one length are needed, not {first.shape} and {second.shape}")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError("every volume must be finite")
+        raise ValueError("every value must be finite")
     return (first + second) / 2.0, second - first
 
 
@@ -147,7 +158,11 @@ def _means_and_differences(reference: ArrayLike, candidate: ArrayLike) -> tuple[
 
 
 def agreement_table(
-    agreements: Mapping[str, BlandAltman], *, candidate: str = "automatic", structures: Sequence[Structure] = PAROTIDS
+    agreements: Mapping[str, BlandAltman],
+    *,
+    candidate: str = "automatic",
+    structures: Sequence[Structure] = PAROTIDS,
+    quantity: Quantity = VOLUME,
 ) -> str:
     """The statistics as a Markdown table with a line that says how to read it.
 
@@ -155,10 +170,12 @@ def agreement_table(
         agreements: statistics by structure key.
         candidate: what the reference is compared with, as a word.
         structures: the rows.
+        quantity: what is compared.
     """
+    unit = quantity.unit
     lines = [
-        "| structure | n | bias mL (95 % CI) | SD mL | lower limit mL (95 % CI) | upper limit mL (95 % CI) | slope "
-        "| p |",
+        f"| structure | n | bias {unit} (95 % CI) | SD {unit} | lower limit {unit} (95 % CI) | upper limit {unit} "
+        "(95 % CI) | slope | p |",
         "|" + "---|" * 8,
     ]
     for structure in structures:
@@ -169,8 +186,8 @@ def agreement_table(
         )
     lines += [
         "",
-        f"Volumes: difference = {candidate} - reference; limits of agreement = bias ± {LIMIT_FACTOR} SD; slope of the "
-        "difference on the mean of both, with its p-value.",
+        f"{quantity.name}: difference = {candidate} - reference; limits of agreement = bias ± {LIMIT_FACTOR} SD; slope "
+        "of the difference on the mean of both, with its p-value.",
     ]
     return "\n".join(lines)
 
@@ -187,12 +204,13 @@ def _p_value(p: float) -> str:
 
 
 def draw_bland_altman(
-    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    values: Mapping[str, tuple[ArrayLike, ArrayLike]],
     path: str | Path,
     *,
     candidate: str = "automatic",
     structures: Sequence[Structure] = PAROTIDS,
     beside: Sequence[Mapping[str, tuple[ArrayLike, ArrayLike]]] = (),
+    quantity: Quantity = VOLUME,
 ) -> Path:
     """Draw a PNG of the differences over the means: a panel of 900 x 800 pixels a structure, two side by side.
 
@@ -200,11 +218,12 @@ def draw_bland_altman(
     dotted; all panels have the same axes.
 
     Args:
-        volumes: (reference, candidate) by structure key: volumes in mL, shape (n,) each; n may be 0.
+        values: (reference, candidate) by structure key, shape (n,) each; n may be 0.
         path: the .png to write.
         candidate: what the reference is compared with, as a word.
         structures: the panels, row by row.
-        beside: the volumes of other pictures that a reader will look at together with this one: its axes fit them, too.
+        beside: the values of other pictures that a reader will look at together with this one: its axes fit them, too.
+        quantity: what is compared.
 
     Returns:
         The path.
@@ -213,19 +232,20 @@ def draw_bland_altman(
         OutputError: the path does not end with .png, or the file cannot be written.
         ValueError, ParotidSegError: as `bland_altman`.
     """
-    return save_plot(_figure(volumes, candidate, structures, beside), path)
+    return save_plot(_figure(values, candidate, structures, beside, quantity), path)
 
 
 def _figure(
-    volumes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    values: Mapping[str, tuple[ArrayLike, ArrayLike]],
     candidate: str,
     structures: Sequence[Structure],
     beside: Sequence[Mapping[str, tuple[ArrayLike, ArrayLike]]],
+    quantity: Quantity,
 ) -> Figure:
     figure = new_plot(*cells_of(len(structures), CELL))
-    statistics = {structure.key: bland_altman(*volumes[structure.key]) for structure in structures}
-    points = {structure.key: _means_and_differences(*volumes[structure.key]) for structure in structures}
-    pairs = [shown[structure.key] for shown in (volumes, *beside) for structure in structures]
+    statistics = {structure.key: bland_altman(*values[structure.key]) for structure in structures}
+    points = {structure.key: _means_and_differences(*values[structure.key]) for structure in structures}
+    pairs = [shown[structure.key] for shown in (values, *beside) for structure in structures]
     drawn = [(*_means_and_differences(*pair), bland_altman(*pair)) for pair in pairs]
     across = _range([value for means, _, _ in drawn for value in means])
     ends = [end for _, _, a in drawn for end in (a.lower.low, a.upper.high)]
@@ -235,8 +255,8 @@ def _figure(
         axes.set_xlim(*across)
         axes.set_ylim(*up)
         _draw_panel(axes, structure, points[structure.key], statistics[structure.key])
-        axes.set_xlabel(f"Mean of {candidate} and reference, mL", color=INK)
-        axes.set_ylabel(f"{candidate.capitalize()} \N{MINUS SIGN} reference, mL", color=INK)
+        axes.set_xlabel(f"Mean of {candidate} and reference, {quantity.unit}", color=INK)
+        axes.set_ylabel(f"{candidate.capitalize()} \N{MINUS SIGN} reference, {quantity.unit}", color=INK)
     return figure
 
 

@@ -21,6 +21,7 @@ from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.files.json_text import parse_json
 from ParotidSegLib.measuring.metrics import StructureScores
 
+from .dose_agreement import MeanDoses
 from .results import CaseScores
 
 
@@ -107,4 +108,5 @@ def _line(files: str, row: CaseScores) -> dict[str, Any]:
 def _read_line(line: Mapping[str, Any]) -> tuple[str, CaseScores]:
     data = line["scores"]
     scores = {key: StructureScores(**{**values, "nsd": dict(values["nsd"])}) for key, values in data["scores"].items()}
-    return line["files"], CaseScores(**{**data, "scores": scores, "findings": tuple(data["findings"])})
+    doses = {key: MeanDoses(**values) for key, values in data["doses"].items()}
+    return line["files"], CaseScores(**{**data, "scores": scores, "findings": tuple(data["findings"]), "doses": doses})

@@ -19,7 +19,8 @@ from ParotidSegLib.measuring.metrics import Summary, summarise
 from ParotidSegLib.structures import Structure
 
 from .agreement import require_statistics
-from .results import Metric, Results, column_of, missed
+from .dose_agreement import dose_summary
+from .results import Metric, Results, column_of, has_doses, missed
 
 #: Up to this many pairs the p-value of the signed-rank test is exact.
 LARGEST_EXACT = 50
@@ -116,6 +117,11 @@ class Comparisons:
         columns = {metric.column for metric in self.b.metrics}
         return tuple(metric for metric in self.a.metrics if metric.column in columns)
 
+    @property
+    def has_doses(self) -> bool:
+        """Whether both were scored with doses."""
+        return has_doses(self.a.rows) and has_doses(self.b.rows)
+
     def figures(self) -> dict[str, Any]:
         """Everything as data, ready for JSON."""
         return {
@@ -133,7 +139,12 @@ class Comparisons:
                 key: {column: asdict(comparison) for column, comparison in columns.items()}
                 for key, columns in self.by_structure.items()
             },
+            **({"dose_agreement": {"a": _doses(self.a), "b": _doses(self.b)}} if self.has_doses else {}),
         }
+
+
+def _doses(results: Results) -> dict[str, Any]:
+    return dose_summary([row.doses for row in results.rows], results.structures)
 
 
 def _swapped(results: Results) -> int:

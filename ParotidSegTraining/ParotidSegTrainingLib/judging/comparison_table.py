@@ -15,11 +15,14 @@ from ParotidSegLib.writing.export import write_json
 from ..data.structure_sets import title_of
 from .agreement import draw_bland_altman
 from .comparison import Comparison, Comparisons
+from .dose_agreement import dose_table
 from .paired_plot import draw_pairs
-from .results import Metric, volumes
+from .results import Metric, draw_doses, volumes
 
 #: What `write_comparison` writes.
 FILES = ("comparison.csv", "comparison.json", "comparison.md", "comparison.png", "volumes_a.png", "volumes_b.png")
+#: And besides where both have doses.
+DOSE_PLOTS = ("doses_a.png", "doses_b.png")
 
 
 def rows_of(comparisons: Comparisons) -> Iterator[tuple[Structure, Metric, Comparison]]:
@@ -79,15 +82,26 @@ def markdown(comparisons: Comparisons) -> str:
             f"{write(d.ci95_high)}) | {write(d.sd)} | {write(d.median)} | {p_value(c.signed_ranks.p)} | "
             f"{c.signed_ranks.rank_biserial:.2f} | {c.cohen_dz:.2f} |"
         )
+    lines += ["", *_dose_lines(comparisons)]
     lines += [
-        "",
         "p: Wilcoxon's signed-rank test; intervals: percentile bootstrap; n: pairs in which both values are finite.",
     ]
     return "\n".join(lines)
 
 
+def _dose_lines(comparisons: Comparisons) -> list[str]:
+    """How the mean doses of A and of B agree with those of the reference; nothing without doses."""
+    if not comparisons.has_doses:
+        return []
+    tables = (
+        dose_table([row.doses for row in results.rows], letter, comparisons.structures)
+        for letter, results in (("A", comparisons.a), ("B", comparisons.b))
+    )
+    return [line for text in tables for line in (text, "")]
+
+
 def write_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
-    """Write `FILES` into a folder: the table, all statistics, and the pictures of Dice and of the volumes.
+    """Write `FILES` (and `DOSE_PLOTS`) into a folder: the table, all statistics, and the pictures.
 
     Raises:
         OutputError: a file cannot be written.
@@ -112,7 +126,7 @@ def write_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
 
 
 def draw_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
-    """Draw comparison.png (Dice, case by case), volumes_a.png and volumes_b.png (on the same axes) into a folder.
+    """Draw comparison.png (Dice, case by case), volumes_a.png and volumes_b.png (on the same axes), doses alike.
 
     Raises:
         OutputError: a file cannot be written.
@@ -123,4 +137,14 @@ def draw_comparison(comparisons: Comparisons, output: Path) -> list[Path]:
         draw_pairs(comparisons, output / "comparison.png"),
         draw_bland_altman(a, output / "volumes_a.png", candidate="A", structures=structures, beside=[b]),
         draw_bland_altman(b, output / "volumes_b.png", candidate="B", structures=structures, beside=[a]),
+        *(_draw_doses(comparisons, output) if comparisons.has_doses else []),
+    ]
+
+
+def _draw_doses(comparisons: Comparisons, output: Path) -> list[Path]:
+    """The mean doses of A and of B, on the same axes."""
+    of_a, of_b = comparisons.a.rows, comparisons.b.rows
+    return [
+        draw_doses(rows, output / name, letter, comparisons.structures, beside=[other])
+        for rows, other, letter, name in ((of_a, of_b, "A", DOSE_PLOTS[0]), (of_b, of_a, "B", DOSE_PLOTS[1]))
     ]

@@ -12,17 +12,19 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError, OutputError
-from ParotidSegLib.geometry.surfaces import joint_bounding_box
-from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images, dice
+from ParotidSegLib.measuring.metrics import NSD_TOLERANCES, categorical_accuracy, compare_images
+from ParotidSegLib.measuring.sides import swapped_sides
 from ParotidSegLib.segmentation import Model, segment
-from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.structures import Structure
 from ParotidSegLib.writing.export import write_segmentation
 
 from ..data.dataset import DatasetFolder
+from ..data.doses import DoseFolder
 from ..data.masks import MaskFolder, cases_of_both
-from ..data.structure_sets import partners, title_of
+from ..data.structure_sets import title_of
 from .agreement import require_statistics
 from .case_log import CaseLog, fingerprint
+from .dose_agreement import MeanDoses, mean_doses
 from .results import CaseScores
 
 
@@ -34,6 +36,7 @@ def evaluate(
     exclude: Sequence[str] = (),
     mirror: bool = True,
     masks: Path | None = None,
+    doses: DoseFolder | None = None,
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
     log: CaseLog | None = None,
     report: Callable[[str], None] = print,
@@ -45,6 +48,7 @@ def evaluate(
         folder, split, exclude: the cases.
         mirror: as in `segment`.
         masks: folder for the label maps that were made, or None.
+        doses: planned doses of the cases, or None.
         nsd_tolerances: of the normalised surface Dice, mm.
         log: keeps the scores case by case; what it holds already is not done again.
         report: takes one line of text a case.
@@ -65,6 +69,10 @@ def evaluate(
     if masks and masks.resolve() in [(folder.root / name).resolve() for name in ("images", "masks")]:
         raise OutputError(f"{masks} is the data set's own, and would be overwritten: give the masks another folder.")
 
+    cases = folder.cases(split, exclude)
+    if doses:
+        doses.require(cases)
+
     def score(case: str) -> CaseScores:
         images, reference = folder.read_images(case), folder.read_mask(case)
         try:
@@ -79,15 +87,16 @@ def evaluate(
             write_segmentation(labels, masks / f"{case}.nii.gz", structures=structures)
         scores = compare_images(reference, labels, structures, nsd_tolerances=nsd_tolerances)
         swapped = swapped_sides(reference, labels, structures)
-        return CaseScores(case, scores, swapped, findings, seconds, accuracy_of(reference, labels))
+        received = _doses_of(case, doses, reference, labels, structures)
+        return CaseScores(case, scores, swapped, findings, seconds, accuracy_of(reference, labels), received)
 
     def is_complete(case: str) -> bool:
         return masks is None or (masks / f"{case}.nii.gz").is_file()
 
     return _score_all(
-        folder.cases(split, exclude),
+        cases,
         score,
-        files_of=lambda case: [*folder.image_paths(case), folder.mask_path(case)],
+        files_of=lambda case: [*folder.image_paths(case), folder.mask_path(case), *_dose_files(case, doses)],
         is_complete=is_complete,
         structures=structures,
         log=log,
@@ -100,6 +109,7 @@ def compare_folders(
     candidate: MaskFolder,
     *,
     exclude: Sequence[str] = (),
+    doses: DoseFolder | None = None,
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
     log: CaseLog | None = None,
     report: Callable[[str], None] = print,
@@ -109,7 +119,7 @@ def compare_folders(
     Args:
         reference, candidate: the folders; cases are matched by name, the reference says which structures count.
         exclude: names of cases to leave out.
-        nsd_tolerances, log: as in `evaluate`.
+        doses, nsd_tolerances, log: as in `evaluate`.
         report: takes one line of text a case.
 
     Raises:
@@ -119,6 +129,9 @@ def compare_folders(
         ParotidSegError: SciPy, which the results need, is missing.
     """
     structures = reference.structures
+    cases = cases_of_both(reference, candidate, exclude)
+    if doses:
+        doses.require(cases)
 
     def score(case: str) -> CaseScores:
         truth, found = reference.read(case), candidate.read(case)
@@ -127,17 +140,35 @@ def compare_folders(
         except DataError as error:
             raise DataError(f"The case {case} cannot be scored: {error}") from error
         swapped = swapped_sides(truth, found, structures)
-        return CaseScores(case, scores, swapped, (), math.nan, accuracy_of(truth, found))
+        received = _doses_of(case, doses, truth, found, structures)
+        return CaseScores(case, scores, swapped, (), math.nan, accuracy_of(truth, found), received)
 
     return _score_all(
-        cases_of_both(reference, candidate, exclude),
+        cases,
         score,
-        files_of=lambda case: [*reference.files[case], *candidate.files[case]],
+        files_of=lambda case: [*reference.files[case], *candidate.files[case], *_dose_files(case, doses)],
         is_complete=lambda case: True,
         structures=structures,
         log=log,
         report=report,
     )
+
+
+def _doses_of(
+    case: str, doses: DoseFolder | None, reference: sitk.Image, labels: sitk.Image, structures: Sequence[Structure]
+) -> dict[str, MeanDoses]:
+    """The mean doses of a case; none without doses."""
+    if doses is None:
+        return {}
+    dose = doses.read(case, reference)
+    try:
+        return mean_doses(dose, reference, labels, structures)
+    except DataError as error:
+        raise DataError(f"The dose of the case {case} cannot be used: {error}") from error
+
+
+def _dose_files(case: str, doses: DoseFolder | None) -> list[Path]:
+    return doses.file_of(case) if doses else []
 
 
 def _score_all(
@@ -182,19 +213,3 @@ def _nothing(image: sitk.Image) -> sitk.Image:
 def accuracy_of(reference: sitk.Image, labels: sitk.Image) -> float:
     """The share of the voxels of a case that have the right label."""
     return categorical_accuracy(sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels))
-
-
-def swapped_sides(reference: sitk.Image, labels: sitk.Image, structures: Sequence[Structure] = PAROTIDS) -> bool:
-    """Whether a structure overlaps the reference of its other side more than that of its own.
-
-    Only a structure that both sides have, in `structures`, can be swapped.
-    """
-    truth, found = sitk.GetArrayViewFromImage(reference), sitk.GetArrayViewFromImage(labels)
-    box = joint_bounding_box(truth != 0, found != 0)  # outside of it there is nothing, in hundreds of slices
-    truth, found = truth[box], found[box]
-    for right, left in ((right.label, left.label) for right, left in partners(structures)):
-        straight = [dice(truth == label, found == label) for label in (right, left)]
-        crossed = [dice(truth == right, found == left), dice(truth == left, found == right)]
-        if any(c > s for c, s in zip(crossed, straight, strict=True)):
-            return True
-    return False

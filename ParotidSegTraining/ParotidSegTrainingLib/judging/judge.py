@@ -11,6 +11,7 @@ from ParotidSegLib.segmentation import Model
 from ParotidSegLib.version import __version__
 
 from ..data.dataset import DatasetFolder
+from ..data.doses import DoseFolder
 from ..data.masks import MaskFolder
 from .case_log import CaseLog
 from .evaluation import compare_folders, evaluate
@@ -29,6 +30,7 @@ def judge_model(
     exclude: Sequence[str] = (),
     mirror: bool = True,
     masks: Path | None = None,
+    doses: DoseFolder | None = None,
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
     about: Mapping[str, Any],
     report: Callable[[str], None] = print,
@@ -36,7 +38,7 @@ def judge_model(
     """Score a model on a split and write the results; the same call goes on where a killed one stopped.
 
     Args:
-        model, folder, split, exclude, mirror, masks, nsd_tolerances, report: as `evaluate` takes them.
+        model, folder, split, exclude, mirror, masks, doses, nsd_tolerances, report: as `evaluate` takes them.
         output: folder of the results.
         about: what else the results say of themselves (`provenance`, a name).
 
@@ -52,6 +54,7 @@ def judge_model(
         "mirror": mirror,
         "structures": [structure.key for structure in structures],
         "nsd_tolerances": list(nsd_tolerances),
+        "doses": doses.unit if doses else "",
     }
     rows = evaluate(
         model,
@@ -60,6 +63,7 @@ def judge_model(
         exclude=exclude,
         mirror=mirror,
         masks=masks,
+        doses=doses,
         nsd_tolerances=nsd_tolerances,
         log=CaseLog.open(output / LOG, settings),
         report=report,
@@ -84,6 +88,7 @@ def judge_contours(
     output: Path,
     *,
     exclude: Sequence[str] = (),
+    doses: DoseFolder | None = None,
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES,
     about: Mapping[str, Any],
     report: Callable[[str], None] = print,
@@ -94,9 +99,12 @@ def judge_contours(
         "parotidseg": __version__,
         "structures": [structure.key for structure in structures],
         "nsd_tolerances": list(nsd_tolerances),
+        "doses": doses.unit if doses else "",
     }
     log = CaseLog.open(output / LOG, settings)
-    rows = compare_folders(reference, candidate, exclude=exclude, nsd_tolerances=nsd_tolerances, log=log, report=report)
+    rows = compare_folders(
+        reference, candidate, exclude=exclude, doses=doses, nsd_tolerances=nsd_tolerances, log=log, report=report
+    )
     described = {"name": candidate.root.name, "kind": "contours", "excluded": list(exclude)}
     results = Results(tuple(rows), structures, {**described, **about})
     write_results(results, output, candidate="candidate")

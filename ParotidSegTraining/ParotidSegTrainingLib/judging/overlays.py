@@ -10,40 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from ParotidSegLib.geometry.grids import voxel_middles
+from ParotidSegLib.measuring.differing_slices import differing_slices, thickness_of
 from ParotidSegLib.structures import PAROTIDS, Structure
-from ParotidSegLib.writing.views import (
-    AXIAL,
-    INK,
-    WINDOW,
-    View,
-    draw_contour,
-    draw_view,
-    new_figure,
-    rgb,
-    signed,
-    smooth_mask,
-)
-
-from ..plots import COLOUR_A, COLOUR_B, save_plot
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ParotidSegLib.writing.pages.contour_pictures import ContourView, Line, around, draw_contours, line_a, line_b
+from ParotidSegLib.writing.views import WINDOW, signed
 
 #: Colour of the reference's boundary: nothing in a CT is yellow, and A and B are other colours.
 COLOUR_REFERENCE = (240, 228, 66)
-#: Edge of a view in pixels; at most so many structures are shown, two side by side.
-PIXELS, MOST_VIEWS, COLUMNS = 640, 4, 2
-
-#: Gap between views, height of the title, of what stands above a view, and of the legend below, in pixels.
-_GAP, _TITLE, _CAPTION, _LEGEND = 16, 52, 48, 64
-#: Smallest field of a view, and what is shown around the contours, in mm.
-_SMALLEST_FIELD, _MARGIN = 90.0, 25.0
-_DASHES: tuple[float, tuple[float, float]] = (0.0, (4.0, 2.0))
+#: At most so many structures are shown.
+MOST_VIEWS = 4
 
 
 @dataclass(frozen=True)
@@ -89,27 +69,23 @@ def find_difference(reference: sitk.Image, a: sitk.Image, b: sitk.Image, structu
     anywhere = masks[0] | masks[1] | masks[2]
     if not anywhere.any():
         return None
-    differing = masks[1] != masks[2]
-    agree = not differing.any()
-    points = _points(a, anywhere if agree else differing)
-    thickness, lowest = _thickness(a), points[:, 2].min()
-    # From the lowest one on, so that the heights of slices do not fall on the edge between two levels.
-    levels = np.round((points[:, 2] - lowest) / thickness).astype(int)
-    level, count = max(zip(*np.unique(levels, return_counts=True), strict=True), key=lambda found: found[1])
-    z = float(points[levels == level, 2].mean())
-    voxel_ml = float(np.prod(a.GetSpacing())) / 1000.0
-    everything = _points(a, anywhere)
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    x, y, _ = (low + high) / 2.0
+    differing = differing_slices(a, b, structure, most=1)
+    if differing:
+        z = differing[0].z
+    else:
+        everything = sitk.GetImageFromArray(anywhere.astype(np.uint8) * structure.label)
+        everything.CopyInformation(a)
+        z = differing_slices(everything, everything * 0, structure, most=1)[0].z
+    (x, y), field = around(voxel_middles(a, anywhere))
+    heights = voxel_middles(a, masks[0])[:, 2]
     return Difference(
         structure=structure,
-        volume_ml=float(np.count_nonzero(differing)) * voxel_ml,
-        # What a slice holds in mL, over its thickness in cm.
-        area_cm2=0.0 if agree else float(count) * voxel_ml / (thickness / 10.0),
+        volume_ml=disagreement_ml(a, b, [structure]),
+        area_cm2=differing[0].area_cm2 if differing else 0.0,
         z=z,
-        in_reference=bool((np.round((_points(a, masks[0])[:, 2] - lowest) / thickness) == level).any()),
-        centre=(float(x), float(y), z),
-        field=max(_SMALLEST_FIELD, float((high - low)[:2].max()) + 2.0 * _MARGIN),
+        in_reference=bool((np.abs(heights - z) <= thickness_of(a) / 2.0).any()),
+        centre=(x, y, z),
+        field=field,
     )
 
 
@@ -144,30 +120,15 @@ def draw_overlay(
     found = [difference for s in structures if (difference := find_difference(reference, a, b, s))]
     found = sorted(found, key=lambda difference: -difference.volume_ml)[:MOST_VIEWS]
     found.sort(key=lambda difference: difference.structure.label)
-    columns, rows = COLUMNS, max(1, -(-len(found) // COLUMNS))
-    width = columns * (PIXELS + _GAP) + _GAP
-    height = _TITLE + rows * (_CAPTION + PIXELS + _GAP) + _LEGEND
-    figure = new_figure(width, height)
-    field = max((difference.field for difference in found), default=_SMALLEST_FIELD)
-    for place, difference in enumerate(found):
-        row, column = divmod(place, columns)
-        left, top = _GAP + column * (PIXELS + _GAP), _TITLE + row * (_CAPTION + PIXELS + _GAP) + _CAPTION
-        axes = figure.add_axes((left / width, 1.0 - (top + PIXELS) / height, PIXELS / width, PIXELS / height))
-        view = View("", AXIAL, difference.centre, field, PIXELS, scale=20.0)
-        draw_view(axes, image, view, window)
-        # Beside the view, not on it: nothing there stays readable on bone, and the letters keep their places.
-        up = 1.0 - (top - _CAPTION / 2.0) / height
-        figure.text(left / width, up, _caption(difference), size=12, color=INK, va="center", parse_math=False)
-        for labelled, colour, style, line in (
-            (reference, COLOUR_REFERENCE, "solid", 1.8),
-            (a, COLOUR_A, "solid", 2.4),
-            (b, COLOUR_B, _DASHES, 2.4),
-        ):
-            mask = _mask(labelled, difference.structure)
-            if mask is not None:
-                draw_contour(axes, mask, view, colour, width=line, style=style)
-    _draw_texts(figure, title, names, is_empty=not found)
-    save_plot(figure, path)
+    draw_contours(
+        image,
+        [ContourView(one.structure, one.centre, one.field, _caption(one)) for one in found],
+        [Line("reference", reference, COLOUR_REFERENCE, 1.8), line_a(names[0], a), line_b(names[1], b)],
+        path,
+        title=title,
+        if_empty="Neither contour nor reference holds any structure.",
+        window=window,
+    )
     return found
 
 
@@ -176,49 +137,3 @@ def _caption(difference: Difference) -> str:
     said = f"A and B {amount}" if difference.volume_ml else "A and B are the same"
     said += "" if difference.in_reference else "; no reference here"
     return f"{difference.structure.name}   z = {signed(difference.z)} mm\n{said}"
-
-
-def _draw_texts(figure: Figure, title: str, names: tuple[str, str], *, is_empty: bool) -> None:
-    from matplotlib.lines import Line2D
-
-    width, height = figure.get_size_inches() * figure.dpi
-    # Without mathematics: a "$" in a name is a dollar.
-    style: dict[str, Any] = {"color": INK, "va": "center", "parse_math": False}
-    figure.text(_GAP / width, 1.0 - _TITLE / 2.0 / height, title, size=17, weight="bold", **style)
-    if is_empty:
-        figure.text(0.5, 0.5, "Neither contour nor reference holds any structure.", size=14, ha="center", **style)
-    entries: tuple[tuple[str, tuple[int, int, int], Any], ...] = (
-        ("reference", COLOUR_REFERENCE, "solid"),
-        (f"A: {names[0]}", COLOUR_A, "solid"),
-        (f"B: {names[1]}", COLOUR_B, _DASHES),
-    )
-    share = 1.0 / len(entries)
-    for place, (text, colour, line) in enumerate(entries):
-        left, up = place * share + _GAP / width, _LEGEND / 2.0 / height
-        sample = Line2D([left, left + 46 / width], [up] * 2, color=rgb(colour), linewidth=3.0, linestyle=line)
-        figure.add_artist(sample)
-        shown = text if len(text) <= 38 else f"{text[:37]}…"
-        figure.text(left + 58 / width, up, shown, size=13, **style)
-
-
-def _mask(labels: sitk.Image, structure: Structure) -> sitk.Image | None:
-    """The structure, cut out of the label map, as `draw_contour` wants it; None if it is empty."""
-    indices = np.argwhere(sitk.GetArrayViewFromImage(labels) == structure.label)[:, ::-1]
-    if not len(indices):
-        return None
-    first, last = indices.min(axis=0), indices.max(axis=0)
-    cut = sitk.RegionOfInterest(labels, (last - first + 1).tolist(), first.tolist())
-    return smooth_mask(cut == structure.label)
-
-
-def _points(image: sitk.Image, mask: np.ndarray) -> np.ndarray:
-    """Middles of the voxels of a mask (z, y, x) in mm, LPS, shape (n, 3)."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    indices = np.argwhere(mask)[:, ::-1]
-    return np.array(image.GetOrigin()) + (indices * np.array(image.GetSpacing())) @ direction.T
-
-
-def _thickness(image: sitk.Image) -> float:
-    """Distance of two slices of the scan along the patient's z, in mm."""
-    along_z = np.abs(np.array(image.GetDirection()).reshape(3, 3)[2])
-    return float(image.GetSpacing()[int(along_z.argmax())])

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.plots import (
+    COLOUR_A,
+    COLOUR_B,
+    INK,
+    QUIET,
+    axes_in_cell,
+    cells_of,
+    new_plot,
+    save_plot,
+    signed,
+)
 from ParotidSegLib.writing.views import rgb
 
-from ..plots import COLOUR_A, COLOUR_B, INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot, signed
 from .comparison import Comparison, Comparisons
 from .results import Metric, column_of
 

@@ -1,7 +1,7 @@
 """The scores of an evaluation: summaries, tables and files, and reading those files again.
 
 A folder of results holds cases.csv (a row a case and structure), summary.json (the figures, the structures, and how
-they came about), summary.md and bland_altman.png.
+they came about), summary.md and bland_altman.png; with doses dose_bland_altman.png, too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from ParotidSegLib.writing.export import write_json
 
 from ..data.structure_sets import title_of
 from .agreement import BlandAltman, agreement_table, bland_altman, draw_bland_altman
+from .dose_agreement import MEAN_DOSE, MeanDoses, dose_pairs, dose_summary, dose_table
 
-#: What a folder of results holds.
+#: What a folder of results holds; and besides where there are doses.
 FILES = ("cases.csv", "summary.json", "summary.md", "bland_altman.png")
+DOSE_PLOT = "dose_bland_altman.png"
+_DOSE_COLUMNS = ("mean_dose_reference_gy", "mean_dose_gy")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ _DISTANCES = (
     Metric("hd95", "HD95 mm", "{:.2f}", higher_is_better=False),
     Metric("msd", "MSD mm", "{:.2f}", higher_is_better=False),
 )
+#: Size of the difference of the mean doses; there where the cases have doses.
+_DOSE = Metric("mean_dose_error_gy", "Mean dose error Gy", "{:.2f}", higher_is_better=False)
 
 
 def metrics_for(nsd_tolerances: Sequence[float] = NSD_TOLERANCES) -> tuple[Metric, ...]:
@@ -64,10 +69,11 @@ def metrics_for(nsd_tolerances: Sequence[float] = NSD_TOLERANCES) -> tuple[Metri
 
 @dataclass(frozen=True)
 class CaseScores:
-    """One case: scores by structure key, whether sides were swapped, codes of the findings, seconds, accuracy.
+    """One case: scores by structure key, whether sides were swapped, codes of the findings, seconds, accuracy, doses.
 
     Contours that nobody timed have no findings and NaN seconds. The accuracy is the categorical one, the share of all
     voxels with the right label: most are background, so it is near 1 for any result, and depends on the scan's extent.
+    The mean doses are by structure key; there are none where no dose was given.
     """
 
     case: str
@@ -76,6 +82,7 @@ class CaseScores:
     findings: tuple[str, ...]
     seconds: float
     accuracy: float = math.nan
+    doses: dict[str, MeanDoses] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,10 +112,13 @@ class Results:
 
 def metrics_of(rows: Sequence[CaseScores]) -> tuple[Metric, ...]:
     """The metrics that these cases were scored with; the usual ones if there is no case."""
-    for row in rows:
-        for scores in row.scores.values():
-            return metrics_for(tuple(scores.nsd))
-    return metrics_for()
+    tolerances = next((tuple(scores.nsd) for row in rows for scores in row.scores.values()), NSD_TOLERANCES)
+    return (*metrics_for(tolerances), *([_DOSE] if has_doses(rows) else []))
+
+
+def has_doses(rows: Sequence[CaseScores]) -> bool:
+    """Whether these cases were scored with doses."""
+    return any(row.doses for row in rows)
 
 
 def values_of(scores: StructureScores) -> dict[str, float]:
@@ -120,6 +130,8 @@ def values_of(scores: StructureScores) -> dict[str, float]:
 
 def column_of(rows: Sequence[CaseScores], key: str, column: str) -> list[float]:
     """One column of one structure, a value a case."""
+    if column == _DOSE.column:
+        return [row.doses[key].error if key in row.doses else math.nan for row in rows]
     return [values_of(row.scores[key])[column] for row in rows]
 
 
@@ -217,6 +229,16 @@ def volume_table(
     return agreement_table(agreements(rows, structures), candidate=candidate, structures=structures)
 
 
+def agreement_tables(
+    rows: Sequence[CaseScores], candidate: str = "automatic", structures: Sequence[Structure] = PAROTIDS
+) -> str:
+    """The agreement of the volumes, and of the mean doses if there are any, as Markdown tables."""
+    tables = [volume_table(rows, candidate, structures)]
+    if has_doses(rows):
+        tables.append(dose_table([row.doses for row in rows], candidate, structures))
+    return "\n\n".join(tables)
+
+
 def figures(rows: Sequence[CaseScores], structures: Sequence[Structure] = PAROTIDS) -> dict[str, Any]:
     """What the tables say, as data: cases, swapped sides, missed structures, summaries, agreement of volumes."""
     keys = [structure.key for structure in structures]
@@ -232,6 +254,7 @@ def figures(rows: Sequence[CaseScores], structures: Sequence[Structure] = PAROTI
             for key, columns in summaries(rows, structures).items()
         },
         "volume_agreement": {key: asdict(agreement) for key, agreement in agreements(rows, structures).items()},
+        **({"dose_agreement": dose_summary([row.doses for row in rows], structures)} if has_doses(rows) else {}),
     }
 
 
@@ -239,7 +262,7 @@ def figures(rows: Sequence[CaseScores], structures: Sequence[Structure] = PAROTI
 
 
 def write_results(results: Results, output: Path, *, candidate: str = "automatic") -> list[Path]:
-    """Write cases.csv, summary.json, summary.md and bland_altman.png into a folder.
+    """Write `FILES` into a folder, and with doses their plot.
 
     Args:
         results: what to write.
@@ -256,7 +279,7 @@ def write_results(results: Results, output: Path, *, candidate: str = "automatic
     rows, structures = results.rows, results.structures
     markdown_path = output / "summary.md"
     with atomic_path(markdown_path) as temporary:
-        text = f"{table(rows, structures)}\n\n{volume_table(rows, candidate, structures)}\n"
+        text = f"{table(rows, structures)}\n\n{agreement_tables(rows, candidate, structures)}\n"
         temporary.write_text(text, encoding="utf-8")
     about = {"about": {**results.about, "candidate": candidate}}
     described = {"structures": [asdict(structure) for structure in structures]}
@@ -266,23 +289,47 @@ def write_results(results: Results, output: Path, *, candidate: str = "automatic
         write_json({**about, **figures(rows, structures), **described}, output / "summary.json"),
         markdown_path,
         draw_bland_altman(volumes(rows, structures), plot, candidate=candidate, structures=structures),
+        *([draw_doses(rows, output / DOSE_PLOT, candidate, structures)] if has_doses(rows) else []),
     ]
+
+
+def draw_doses(
+    rows: Sequence[CaseScores],
+    path: Path,
+    candidate: str = "automatic",
+    structures: Sequence[Structure] = PAROTIDS,
+    *,
+    beside: Sequence[Sequence[CaseScores]] = (),
+) -> Path:
+    """Draw the Bland-Altman plot of the mean doses; `beside`: cases whose plot is looked at together with this one."""
+
+    def pairs(of: Sequence[CaseScores]) -> dict[str, tuple[list[float], list[float]]]:
+        return {structure.key: dose_pairs([row.doses for row in of], structure.key) for structure in structures}
+
+    others = [pairs(other) for other in beside]
+    return draw_bland_altman(
+        pairs(rows), path, candidate=candidate, structures=structures, beside=others, quantity=MEAN_DOSE
+    )
 
 
 def _write_cases(rows: Sequence[CaseScores], path: Path) -> Path:
     of_structure = values_of(next(iter(rows[0].scores.values())))
-    columns = ["case", "structure", *of_structure, "swapped", "findings", "seconds", "accuracy"]
+    of_dose = _DOSE_COLUMNS if has_doses(rows) else ()
+    columns = ["case", "structure", *of_structure, "swapped", "findings", "seconds", "accuracy", *of_dose]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in rows:
             for key, scores in row.scores.items():
-                extra = {
+                extra: dict[str, Any] = {
                     "swapped": row.swapped,
                     "findings": " ".join(row.findings),
                     "seconds": round(row.seconds, 2),
                     "accuracy": row.accuracy,
                 }
+                if of_dose:
+                    doses = row.doses.get(key, MeanDoses(math.nan, math.nan))
+                    extra |= dict(zip(of_dose, (doses.reference, doses.candidate), strict=True))
                 writer.writerow({"case": row.case, "structure": key, **values_of(scores), **extra})
     return path
 
@@ -323,6 +370,8 @@ def _rows(lines: Sequence[Mapping[str, str]]) -> list[CaseScores]:
         one = CaseScores(line["case"], {}, _truth(line["swapped"]), findings, seconds, float(line["accuracy"]))
         row = by_case.setdefault(line["case"], one)
         row.scores[line["structure"]] = scores
+        if set(_DOSE_COLUMNS) <= set(line):
+            row.doses[line["structure"]] = MeanDoses(*(float(line[column]) for column in _DOSE_COLUMNS))
     return list(by_case.values())
 
 

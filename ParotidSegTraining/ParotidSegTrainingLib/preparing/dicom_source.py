@@ -1,4 +1,4 @@
-"""A tree of DICOM files: which CT series has which structure set, whatever the folders and names are.
+"""A tree of DICOM files: which CT series has which structure set or segmentation, whatever the folders and names are.
 
 Headers are read once, with pydicom and without pixels. What a case is read from stays in memory: nothing of the patient
 is written.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.walking import files_below
-from ParotidSegLib.reading.contours.drawing import draw
-from ParotidSegLib.reading.contours.structure_sets import lenient, read_structure_set
+from ParotidSegLib.reading.contours.label_rules import SourceLabels
+from ParotidSegLib.reading.contours.reader import CONTOUR_MODALITIES, Contours, read_dicom_contours
+from ParotidSegLib.reading.dicom.objects import belonging_of, lenient
 from ParotidSegLib.reading.images import read_series
-
-from .label_files import Labels, from_named_masks, regions_of
-from .label_mapping import SourceLabels
 
 #: A series with fewer images is a localizer.
 FEWEST_IMAGES = 4
@@ -38,8 +36,11 @@ _TAGS = (
     "PatientID",
     "ImageType",
     "ReferencedFrameOfReferenceSequence",
+    "ReferencedSeriesSequence",
     "StructureSetDate",
     "StructureSetTime",
+    "ContentDate",
+    "ContentTime",
     "InstanceCreationDate",
     "InstanceCreationTime",
 )
@@ -64,16 +65,18 @@ class ScanSeries:
 
 @dataclass(frozen=True)
 class StructureFile:
-    """A structure set.
+    """A structure set, or a segmentation (SEG).
 
     Attributes:
         path: the file.
+        modality: "RTSTRUCT" or "SEG".
         series: SeriesInstanceUIDs that it refers to.
         frames: FrameOfReferenceUIDs that it refers to.
         date: when it was made, as digits that can be compared; "" if it does not say.
     """
 
     path: Path
+    modality: str
     series: frozenset[str]
     frames: frozenset[str]
     date: str
@@ -81,14 +84,14 @@ class StructureFile:
 
 @dataclass(frozen=True)
 class DicomCase:
-    """A CT series with the structure sets that were drawn on it."""
+    """A CT series with the structure sets that were drawn on it; segmentations (SEG) if there are none."""
 
     scan: ScanSeries
     structure_sets: tuple[StructureFile, ...]
 
     def read(
         self, labels: SourceLabels, *, allow_missing: bool = False, newest: bool = False
-    ) -> tuple[sitk.Image, Labels]:
+    ) -> tuple[sitk.Image, Contours]:
         """The scan (int16, HU), and its labels.
 
         Args:
@@ -101,21 +104,9 @@ class DicomCase:
             DataError: there are several structure sets, a side is not clear, or a contour is not of this scan.
             ParotidSegError: pydicom is missing.
         """
-        regions = read_structure_set(self._structure_set(newest=newest).path)
+        drawn = self._structure_set(newest=newest)
         image = read_series(self.scan.files)
-        found = regions_of(regions.names, labels, allow_missing=allow_missing)
-        masks, remarks = {}, []
-        for name in (name for names in found.values() for name in names):
-            try:
-                contours = regions.contours_of(name)
-                drawn = draw(contours.closed, image)
-            except DataError as error:
-                raise DataError(f"The region '{name}' cannot be used: {error}") from error
-            masks[name] = drawn.mask
-            remarks += [*contours.remarks(name), *drawn.remarks(name)]
-        others = [name for name in regions.names if name not in masks]
-        drawn_labels = from_named_masks(masks, image, labels, allow_missing=allow_missing, others=others)
-        return image, replace(drawn_labels, remarks=(*remarks, *drawn_labels.remarks))
+        return image, read_dicom_contours(drawn.path, drawn.modality, image, labels, allow_missing=allow_missing)
 
     def _structure_set(self, *, newest: bool) -> StructureFile:
         if len(self.structure_sets) == 1:
@@ -148,7 +139,7 @@ def find_dicom_cases(root: Path) -> tuple[list[DicomCase], list[str]]:
             orphans += 1
         else:
             by_scan[uid].append(structures)
-    cases = [DicomCase(scan, tuple(by_scan[scan.uid])) for scan in scans if scan.uid in by_scan]
+    cases = [DicomCase(scan, _preferred(by_scan[scan.uid])) for scan in scans if scan.uid in by_scan]
     if not cases:
         raise DataError(
             f"A source holds no CT series with a structure set ({len(scans)} CT series, {len(structure_sets)} "
@@ -162,6 +153,12 @@ def find_dicom_cases(root: Path) -> tuple[list[DicomCase], list[str]]:
     if len(scans) > len(cases):
         remarks.append(f"{len(scans) - len(cases)} CT series without a structure set were left out.")
     return sorted(cases, key=lambda case: (case.scan.patient, case.scan.uid)), remarks
+
+
+def _preferred(structure_sets: Sequence[StructureFile]) -> tuple[StructureFile, ...]:
+    """The structure sets; a segmentation beside one is the same thing in another format, as a rule."""
+    contours = tuple(one for one in structure_sets if one.modality == "RTSTRUCT")
+    return contours or tuple(structure_sets)
 
 
 def _scan_of(structures: StructureFile, scans: Sequence[ScanSeries]) -> str | None:
@@ -181,7 +178,7 @@ def _index(root: Path) -> tuple[list[ScanSeries], list[StructureFile], int]:
             damaged += path.suffix.lower() in _DICOM_SUFFIXES
             continue
         modality = str(header.get("Modality", "")).upper()
-        if modality == "RTSTRUCT":
+        if modality in CONTOUR_MODALITIES:
             # Copies of one object, in two folders, are one structure set.
             structure_sets.setdefault(str(header.get("SOPInstanceUID", path)), _structure_file(path, header))
         elif modality == "CT" and "LOCALIZER" not in str(header.get("ImageType", "")).upper():
@@ -213,12 +210,8 @@ def _headers(root: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _structure_file(path: Path, header: Any) -> StructureFile:
-    series, frames = set(), set()
-    for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
-        frames.add(str(frame.get("FrameOfReferenceUID", "")))
-        for study in frame.get("RTReferencedStudySequence") or ():
-            for one in study.get("RTReferencedSeriesSequence") or ():
-                series.add(str(one.get("SeriesInstanceUID", "")))
-    date = str(header.get("StructureSetDate", "") or header.get("InstanceCreationDate", "") or "")
-    time = str(header.get("StructureSetTime", "") or header.get("InstanceCreationTime", "") or "")
-    return StructureFile(path, frozenset(series - {""}), frozenset(frames - {""}), f"{date}{time}" if date else "")
+    of = belonging_of(header)
+    kinds = ("StructureSet", "Content", "InstanceCreation")
+    kind = next((kind for kind in kinds if header.get(f"{kind}Date", "")), "")
+    date = f"{header.get(f'{kind}Date')}{header.get(f'{kind}Time', '') or ''}" if kind else ""
+    return StructureFile(path, str(header.get("Modality", "")).upper(), of.series, of.frames, date)

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ParotidSegLib.errors import DataError
-
-from .label_files import LABEL_SUFFIXES, ending, stem
+from ParotidSegLib.files.file_names import LABEL_SUFFIXES, ending, stem
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".dcm")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")

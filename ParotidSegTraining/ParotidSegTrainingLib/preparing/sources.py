@@ -12,14 +12,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.files.file_names import ending
 from ParotidSegLib.model.preprocessing import Input
+from ParotidSegLib.reading.contours.label_rules import SourceLabels
+from ParotidSegLib.reading.contours.origins.label_files import read_label_files
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
 
 from .dicom_source import DicomCase, find_dicom_cases
 from .folder_source import FilePair, find_pairs, is_folder_of_files
-from .label_files import ending, read_labels
-from .label_mapping import SourceLabels
 
 #: Files without a spacing of their own.
 _NO_SPACING = (".png",)
@@ -121,7 +122,7 @@ def find_cases(sources: Sequence[Source], options: Options) -> tuple[list[Source
 def _dicom_case(case: DicomCase, name: str, labels: SourceLabels, options: Options) -> SourceCase:
     def read() -> CaseData:
         image, found = case.read(labels, allow_missing=options.allow_missing, newest=options.newest)
-        return CaseData((as_int16(image),), found.image, found.remarks, found.regions)
+        return CaseData((as_int16(image),), found.labels, found.remarks, found.regions)
 
     # One PatientID in two sources may be one patient: kept together, it does no harm if it is not.
     return SourceCase(
@@ -162,8 +163,8 @@ def _read_files(pair: FilePair, labels: SourceLabels, options: Options) -> CaseD
     remarks = []
     if any(ending(path, _NO_SPACING) for path in pair.images):
         remarks.append("Its .png states no spacing: 1 mm is taken.")
-    found = read_labels(pair.masks, images[0], labels, allow_missing=options.allow_missing)
-    return CaseData(tuple(images), found.image, (*remarks, *found.remarks), found.regions)
+    found = read_label_files(pair.masks, images[0], labels, allow_missing=options.allow_missing)
+    return CaseData(tuple(images), found.labels, (*remarks, *found.remarks), found.regions)
 
 
 def _read_image(path: Path, modality: str, *, whole_head: bool) -> sitk.Image:

@@ -19,6 +19,7 @@ from ParotidSegLib.writing.export import write_json
 from ParotidSegLib.writing.views import WINDOW
 
 from ..data.dataset import DatasetFolder
+from ..data.doses import DoseFolder
 from ..data.masks import MaskFolder
 from ..judging.comparison import Comparisons, compare_results
 from ..judging.comparison_table import draw_comparison, write_comparison
@@ -27,7 +28,7 @@ from ..judging.evaluation import masks_of
 from ..judging.judge import forget_progress, judge_contours, judge_model
 from ..judging.overlays import disagreement_ml, draw_overlay
 from ..judging.overview import draw_overview, survey
-from ..judging.results import Results, read_results
+from ..judging.results import DOSE_PLOT, Results, has_doses, read_results
 from ..provenance import provenance
 from .report import Extras, write_comparison_page, write_evaluation_page
 from .report_comparison import OverlayPicture
@@ -41,6 +42,7 @@ class Options:
         split, exclude: the cases.
         engine, mirror: how a model is run.
         nsd_tolerances: of the normalised surface Dice, mm.
+        doses: planned doses of the cases, or None.
     """
 
     split: str = "validation"
@@ -48,6 +50,7 @@ class Options:
     engine: str = "auto"
     mirror: bool = True
     nsd_tolerances: Sequence[float] = NSD_TOLERANCES
+    doses: DoseFolder | None = None
 
 
 def compare(
@@ -135,7 +138,14 @@ def _judge(
         reference = masks_of(folder, options.split, exclude)
         contours = MaskFolder.open(model, reference.structures).only(list(reference.files))
         results = judge_contours(
-            reference, contours, output, exclude=exclude, nsd_tolerances=tolerances, about=about, report=report
+            reference,
+            contours,
+            output,
+            exclude=exclude,
+            doses=options.doses,
+            nsd_tolerances=tolerances,
+            about=about,
+            report=report,
         )
         return results, contours
     results = judge_model(
@@ -146,6 +156,7 @@ def _judge(
         exclude=exclude,
         mirror=options.mirror,
         masks=output / "masks",
+        doses=options.doses,
         nsd_tolerances=tolerances,
         about=about,
         report=report,
@@ -255,6 +266,8 @@ def report_on(
             extras = replace(extras, overview=overview, overview_plot=plot)
         if len(judged) != 2:
             plots = [folder / "bland_altman.png" for folder in folders]
+            if any(has_doses(results.rows) for results in judged):
+                extras = replace(extras, dose_plots=[folder / DOSE_PLOT for folder in folders])
             return write_evaluation_page(list(zip(judged, plots, strict=True)), page, extras=extras, made=made)
         comparisons = compare_results(*judged)
         draw_comparison(comparisons, drawn)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ParotidSegLib.files.atomic import atomic_path
+from ParotidSegLib.writing.pages.html_page import page
 
 from ..judging.comparison import Comparisons
+from ..judging.comparison_table import DOSE_PLOTS
 from ..judging.overview import Overview
-from ..judging.results import Results
-from .html_page import page
+from ..judging.results import Results, has_doses
 from .report_comparison import OverlayPicture, overlay_section, pairs_section, short_section, tables_section
 from .report_data import overview_section
+from .report_doses import doses_section
 from .report_evaluation import cases_section, scores_section
 from .report_sections import (
     Section,
@@ -34,6 +36,7 @@ class Extras:
         runs: name of a run -> what `describe_run` found.
         overview: of the data set, or None.
         overview_plot: its picture.
+        dose_plots: of single evaluations, the picture of the mean doses of each; there where any has doses.
     """
 
     overlays: Sequence[OverlayPicture] = ()
@@ -41,6 +44,7 @@ class Extras:
     runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     overview: Overview | None = None
     overview_plot: Path | None = None
+    dose_plots: Sequence[Path] = ()
 
 
 def write_comparison_page(
@@ -74,6 +78,11 @@ def write_comparison_page(
         pairs_section(comparisons, pictures / "comparison.png"),
         *([overlay_section(extras.overlays, len(a.rows))] if extras.overlays else []),
         volumes_section([("A", a, pictures / "volumes_a.png"), ("B", b, pictures / "volumes_b.png")]),
+        *(
+            [doses_section([("A", a, pictures / DOSE_PLOTS[0]), ("B", b, pictures / DOSE_PLOTS[1])])]
+            if comparisons.has_doses
+            else []
+        ),
         *_extra_sections(extras, a),
         definitions_section(a, is_comparison=True),
         provenance_section([("A", a), ("B", b)], made),
@@ -92,6 +101,7 @@ def write_evaluation_page(
     sections = [
         scores_section(everything),
         volumes_section([("", results, plot) for results, plot in judged]),
+        *_dose_sections(judged, extras),
         cases_section(everything),
         *_extra_sections(extras, everything[0]),
         definitions_section(everything[0], is_comparison=False),
@@ -99,6 +109,15 @@ def write_evaluation_page(
     ]
     title = ", ".join(results.name for results in everything)
     return _write(path, title, _lead(everything[0], "Contours judged against a reference"), sections)
+
+
+def _dose_sections(judged: Sequence[tuple[Results, Path]], extras: Extras) -> list[Section]:
+    """The section on the mean doses of those evaluations that have them."""
+    if not extras.dose_plots:
+        return []
+    pairs = zip(judged, extras.dose_plots, strict=True)
+    shown = [("", results, plot) for (results, _), plot in pairs if has_doses(results.rows)]
+    return [doses_section(shown)] if shown else []
 
 
 def _extra_sections(extras: Extras, results: Results) -> list[Section]:

@@ -8,6 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import (
+    NOTHING,
+    box,
+    escaped,
+    model_mark,
+    paragraph,
+    paragraph_of,
+    picture,
+    plain,
+    section,
+    table,
+)
+from ParotidSegLib.writing.pages.plots import signed
 from ParotidSegLib.writing.views import signed as in_mm
 
 from ..data.structure_sets import in_sentence
@@ -15,9 +28,7 @@ from ..judging.comparison import Comparison, Comparisons
 from ..judging.comparison_table import p_value, rows_of
 from ..judging.overlays import Difference
 from ..judging.results import CaseScores, Metric, missed
-from ..plots import signed
-from .html_page import box, escaped, model_mark, paragraph, paragraph_of, picture, section, table
-from .report_sections import NOTHING, Section, digits_of, interval, mean_and_sd, number, p_words, split_caution, titled
+from .report_sections import Section, digits_of, interval, mean_and_sd, number, p_words, split_caution, titled
 
 _OVERLAP = ("dice", "iou")
 
@@ -111,8 +122,8 @@ def tables_section(comparisons: Comparisons) -> Section:
         _values_table(distances, "Distances and surface Dice"),
         _tests_table(distances, "Is the difference in distances more than chance?"),
         paragraph(
-            "For HD95 and MSD less is better, so a negative A − B is in favour of A. With coarse voxels a distance "
-            "below a voxel's edge is not measured well.",
+            "For HD95, MSD and the mean dose error less is better, so a negative A − B is in favour of A. With coarse "
+            "voxels a distance below a voxel's edge is not measured well.",
             kind="below",
         ),
     )
@@ -152,10 +163,10 @@ def _tests_table(rows: _Rows, caption: str) -> str:
             metric.title,
             f"{c.a_better} / {c.b_better} / {c.equal}",
             p_value(c.signed_ranks.p),
-            _two(c.signed_ranks.rank_biserial),
+            plain(c.signed_ranks.rank_biserial),
             NOTHING if math.isnan(c.t.t) else f"{signed(c.t.t, 2)} ({c.t.degrees_of_freedom})",
             p_value(c.t.p),
-            _two(c.cohen_dz),
+            plain(c.cohen_dz),
             *([str(c.undefined), str(c.infinite)] if is_cut else []),
         ]
         for structure, metric, c in rows
@@ -167,10 +178,6 @@ def _tests_table(rows: _Rows, caption: str) -> str:
         groups.append(("Pairs left out", 2))
     drawn = table(header, cells, caption=caption, groups=groups, headings=2)
     return drawn if is_cut else drawn + paragraph("No pair is left out.", kind="below")
-
-
-def _two(value: float) -> str:
-    return NOTHING if math.isnan(value) else signed(value, 2)
 
 
 def pairs_section(comparisons: Comparisons, plot: Path) -> Section:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ParotidSegLib.measuring.metrics import summarise
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import paragraph, picture, plain, section, table
 
 from ..judging.overview import HOUNSFIELD, TISSUE, Overview
-from .html_page import paragraph, picture, section, table
-from .report_sections import Section, plain, titled
+from .report_sections import Section, titled
 
 
 def overview_section(overview: Overview, plot: Path, structures: Sequence[Structure]) -> Section:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import box, paragraph, section, table
 
 from ..data.structure_sets import in_sentence
 from ..judging.results import Results, absent, invented, missed, summaries
-from .html_page import box, paragraph, section, table
 from .report_sections import Section, interval, mean_and_sd, number, split_caution, titled
 
 

@@ -8,22 +8,19 @@ from pathlib import Path
 
 from ParotidSegLib.measuring.metrics import Summary
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.pages.html_page import NOTHING, definitions, paragraph, picture, plain, section, table
+from ParotidSegLib.writing.pages.plots import signed
 
 from ..data.structure_sets import in_sentence, title_of
-from ..judging.agreement import LIMIT_FACTOR, Estimate
-from ..judging.results import Metric, Results, agreements
-from ..plots import signed
-from .html_page import definitions, paragraph, picture, section, table
+from ..judging.agreement import LIMIT_FACTOR, VOLUME, BlandAltman, Estimate, Quantity
+from ..judging.results import Metric, Results, agreements, has_doses
 
-NOTHING = "–"
 Section = tuple[str, str, str]
 
 
 def number(metric: Metric, value: float) -> str:
-    """A value of a metric with a true minus sign; a dash for what could not be computed."""
-    if math.isnan(value):
-        return NOTHING
-    return "∞" if math.isinf(value) else signed(value, digits_of(metric))
+    """A value of a metric, as `plain` writes it."""
+    return plain(value, digits_of(metric))
 
 
 def digits_of(metric: Metric) -> int:
@@ -77,38 +74,50 @@ def volumes_section(judged: Sequence[tuple[str, Results, Path]]) -> Section:
             "Equal volumes do not mean that the contours lie at the same place: Dice and the distances say that.",
         )
     ]
-    header = ["Structure", "n", "Bias mL (95 % CI)", "SD mL", "Lower limit (95 % CI)", "Upper limit (95 % CI)"]
     for letter, results, plot in judged:
-        named = f"{letter}: {results.name}" if letter else results.name
-        rows = []
-        for structure in results.structures:
-            a = agreements(results.rows, [structure])[structure.key]
-            limits = [_estimate(a.lower), _estimate(a.upper)]
-            slope = NOTHING if math.isnan(a.slope) else f"{signed(a.slope, 3)}, {p_words(a.slope_p)}"
-            rows.append([titled(structure), str(a.n), _estimate(a.bias), plain(a.sd), *limits, slope])
-        parts.append(table([*header, "Slope"], rows, caption=f"Volumes against the reference, {named}"))
-        parts.append(
-            picture(
-                plot,
-                alt=f"Bland-Altman plot of {named}: difference of the volumes over their mean, a panel for each of "
-                f"{', '.join(in_sentence(structure) for structure in results.structures)}.",
-                caption=f"{named}. Each dot is one case. Solid line: bias; dashed lines: limits of agreement (bias ± "
-                f"{LIMIT_FACTOR} SD), each with its 95 % confidence interval at the right; dotted: the slope."
-                + (" A and B are drawn on the same axes." if letter else ""),
-            )
-        )
+        found = agreements(results.rows, results.structures)
+        parts += agreement_parts(letter, results, plot, found, VOLUME)
     return section("volumes", "Volumes", *parts)
 
 
-def _estimate(estimate: Estimate) -> str:
+def agreement_parts(
+    letter: str, results: Results, plot: Path, found: Mapping[str, BlandAltman], quantity: Quantity
+) -> list[str]:
+    """The Bland-Altman table of one evaluation, by structure key, and its picture."""
+    unit, what = quantity.unit, quantity.name.lower()
+    named = f"{letter}: {results.name}" if letter else results.name
+    rows = []
+    for structure in results.structures:
+        a = found[structure.key]
+        limits = [estimated(a.lower), estimated(a.upper)]
+        slope = NOTHING if math.isnan(a.slope) else f"{signed(a.slope, 3)}, {p_words(a.slope_p)}"
+        rows.append([titled(structure), str(a.n), estimated(a.bias), plain(a.sd), *limits, slope])
+    header = [
+        "Structure",
+        "n",
+        f"Bias {unit} (95 % CI)",
+        f"SD {unit}",
+        "Lower limit (95 % CI)",
+        "Upper limit (95 % CI)",
+    ]
+    return [
+        table([*header, "Slope"], rows, caption=f"{quantity.name} against the reference, {named}"),
+        picture(
+            plot,
+            alt=f"Bland-Altman plot of {named}: difference of the {what} over their mean, a panel for each of "
+            f"{', '.join(in_sentence(structure) for structure in results.structures)}.",
+            caption=f"{named}. Each dot is one case. Solid line: bias; dashed lines: limits of agreement (bias ± "
+            f"{LIMIT_FACTOR} SD), each with its 95 % confidence interval at the right; dotted: the slope."
+            + (" A and B are drawn on the same axes." if letter else ""),
+        ),
+    ]
+
+
+def estimated(estimate: Estimate) -> str:
+    """A value with its interval."""
     if math.isnan(estimate.low):
         return plain(estimate.value)
     return f"{plain(estimate.value)} ({plain(estimate.low)} to {plain(estimate.high)})"
-
-
-def plain(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign; a dash for what could not be computed."""
-    return NOTHING if math.isnan(value) else signed(value, digits)
 
 
 def curves_section(plot: Path, runs: Mapping[str, Mapping[str, str]]) -> Section:
@@ -159,6 +168,14 @@ def definitions_section(results: Results, *, is_comparison: bool) -> Section:
             "Standard deviation with n − 1; 95 % confidence interval of the mean by 10,000 bootstrap resamples.",
         ),
     ]
+    if has_doses(results.rows):
+        pairs.append(
+            (
+                "Mean dose error",
+                "Size of the difference of the mean doses within the contour and within the reference, Gy, of the plan "
+                "as it was given. Each voxel is cut into parts of at most 1 mm, at which the dose is interpolated.",
+            )
+        )
     if is_comparison:
         pairs += [
             ("A − B", "The difference within each case. n is the number of pairs in which both values are finite."),

@@ -17,12 +17,13 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ImageError, OutputError
 from ParotidSegLib.glands.quality import Finding
+from ParotidSegLib.measuring.sides import swapped_sides
 from ParotidSegLib.segmentation import Segmentation
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging import evaluation
 from ParotidSegTrainingLib.judging.case_log import CaseLog
-from ParotidSegTrainingLib.judging.evaluation import evaluate, swapped_sides
+from ParotidSegTrainingLib.judging.evaluation import evaluate
 from ParotidSegTrainingLib.judging.results import (
     CaseScores,
     summaries,

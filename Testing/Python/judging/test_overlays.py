@@ -14,16 +14,17 @@ from matplotlib.figure import Figure
 from orientations import reoriented
 
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
-from ParotidSegTrainingLib.judging import overlays
+from ParotidSegLib.writing.pages import contour_pictures
+from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
 from ParotidSegTrainingLib.judging.overlays import (
     COLOUR_REFERENCE,
-    PIXELS,
     disagreement_ml,
     draw_overlay,
     find_difference,
 )
-from ParotidSegTrainingLib.plots import COLOUR_A, COLOUR_B
 
+#: Edge of a view.
+PIXELS = 640
 MIDDLE = (12.0, -80.0, -400.0)
 IMAGE, TRUTH = head_with_glands(MIDDLE)
 VOXEL_ML = 6.0**3 / 1000.0
@@ -102,13 +103,13 @@ def test_a_slice_without_the_reference_is_told(cut):
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are saved during a test."""
     saved: list[Figure] = []
-    save = overlays.save_plot
+    save = contour_pictures.save_plot
 
     def record(figure: Figure, path: Path) -> Path:
         saved.append(figure)
         return save(figure, path)
 
-    monkeypatch.setattr(overlays, "save_plot", record)
+    monkeypatch.setattr(contour_pictures, "save_plot", record)
     return saved
 
 

@@ -17,8 +17,8 @@ from sentences import refusal
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.measuring.metrics import BOOTSTRAP_RESAMPLES, compare_images
+from ParotidSegLib.measuring.sides import swapped_sides
 from ParotidSegLib.structures import PAROTIDS
-from ParotidSegTrainingLib.judging.evaluation import swapped_sides
 from ParotidSegTrainingLib.judging.results import (
     CaseScores,
     Results,

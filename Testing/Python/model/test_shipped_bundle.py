@@ -14,11 +14,11 @@ from ParotidSegLib.model.bundle import load_bundle, shipped_bundles
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.segmentation import open_model, segment
 from ParotidSegLib.structures import PAROTIDS
+from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging.evaluation import evaluate
 from ParotidSegTrainingLib.judging.overlays import COLOUR_REFERENCE
 from ParotidSegTrainingLib.judging.results import missed, summaries
-from ParotidSegTrainingLib.plots import COLOUR_A, COLOUR_B
 
 pytestmark = [pytest.mark.engine, pytest.mark.data]
 

@@ -15,8 +15,8 @@ from orientations import rotation
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError, ImageError
+from ParotidSegLib.reading.contours.label_rules import SourceLabels
 from ParotidSegTrainingLib.preparing.dicom_source import find_dicom_cases
-from ParotidSegTrainingLib.preparing.label_mapping import SourceLabels
 
 LABELS = SourceLabels.plain()
 OBLIQUE = tuple(rotation(4.0, -6.0, 10.0))
@@ -38,7 +38,7 @@ def centroid(labels: sitk.Image, label: int) -> np.ndarray:
 def test_a_case_becomes_the_scan_and_the_label_map_that_was_drawn(direction, tmp_path):
     image, truth = write_patient(tmp_path, 1, direction=direction, middle=(10.0, -20.0, 300.0))
     read, found = only_case(tmp_path).read(LABELS)
-    labels = found.image
+    labels = found.labels
     assert np.array_equal(sitk.GetArrayViewFromImage(read), sitk.GetArrayViewFromImage(image))
     assert read.GetOrigin() == pytest.approx(image.GetOrigin(), abs=1e-3)
     assert labels.GetPixelID() == sitk.sitkUInt8
@@ -53,7 +53,7 @@ def test_a_case_becomes_the_scan_and_the_label_map_that_was_drawn(direction, tmp
 
 def test_names_decide_the_side_not_the_place(tmp_path):
     write_patient(tmp_path, 1, names={"Parotid_R": "Parotid left", "Parotid_L": "Rt Parotid"})
-    labels = only_case(tmp_path).read(LABELS)[1].image
+    labels = only_case(tmp_path).read(LABELS)[1].labels
     assert centroid(labels, 1)[0] > centroid(labels, 2)[0]
 
 
@@ -105,7 +105,7 @@ def test_of_several_structure_sets_one_has_to_be_chosen(tmp_path):
     shutil.copy(tmp_path / "old.dcm", tmp_path / "copy.dcm")
     case = only_case(tmp_path)
     assert "2 structure sets belong to the CT series" in refusal(DataError, case.read, LABELS)
-    labels = case.read(LABELS, newest=True)[1].image
+    labels = case.read(LABELS, newest=True)[1].labels
     assert np.unique(sitk.GetArrayViewFromImage(labels)).tolist() == [0, 1, 2]
 
 
@@ -114,12 +114,12 @@ def test_a_missing_gland_is_refused_unless_it_may_be_missing(tmp_path):
     regions = {"Rt Parotid": gland_contours(image)["Parotid_R"], "Parotid_L": [], "Body": [np.eye(3) * 10.0]}
     write_structure_set(tmp_path / "RS.dcm", regions, series="2.25.1001")
     said = refusal(DataError, only_case(tmp_path).read, LABELS)
-    assert "No region is named like Parotid_L" in said
+    assert "Without a contour: 'Parotid_L'" in said and "--allow-missing" in said
     assert "'Rt Parotid'" in said
     found = only_case(tmp_path).read(LABELS, allow_missing=True)[1]
-    labels, remarks = found.image, found.remarks
+    labels, remarks = found.labels, found.remarks
     assert np.unique(sitk.GetArrayViewFromImage(labels)).tolist() == [0, 1]
-    assert remarks == ("Without Parotid_L.",)
+    assert remarks == ("Without Parotid_L. Passed over: 'Parotid_L'.",)
 
 
 def test_contours_of_another_scan_are_refused_by_the_name_of_the_region(tmp_path):
@@ -167,5 +167,20 @@ def test_contours_that_this_project_exports_come_back_voxel_by_voxel(direction, 
     (tmp_path / "RS.dcm").unlink()
     export_dicom(like(labels, array), tmp_path / "out.rtstruct.dcm", dicom=tmp_path / "CT")
     found = only_case(tmp_path).read(LABELS)[1]
-    assert np.array_equal(sitk.GetArrayViewFromImage(found.image), array)
+    assert np.array_equal(sitk.GetArrayViewFromImage(found.labels), array)
     assert found.remarks == ()
+
+
+def test_a_segmentation_serves_where_there_is_no_structure_set(tmp_path):
+    pytest.importorskip("highdicom")
+    from ParotidSegLib.writing.dicom_export import export_dicom
+
+    _, labels = write_patient(tmp_path, 1)
+    export_dicom(labels, tmp_path / "glands.seg.dcm", dicom=tmp_path / "CT")
+    assert [one.modality for one in only_case(tmp_path).structure_sets] == ["RTSTRUCT"]
+    (tmp_path / "RS.dcm").unlink()
+    case = only_case(tmp_path)
+    assert [one.modality for one in case.structure_sets] == ["SEG"]
+    found = case.read(LABELS)[1]
+    assert np.array_equal(sitk.GetArrayFromImage(found.labels), sitk.GetArrayFromImage(labels))
+    assert found.names == {"Parotid_R": "Right parotid gland", "Parotid_L": "Left parotid gland"}

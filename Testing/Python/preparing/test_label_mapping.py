@@ -10,9 +10,10 @@ import pytest
 from sentences import refusal
 
 from ParotidSegLib.errors import DataError
+from ParotidSegLib.reading.contours.label_rules import SourceLabels, joined
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib import recipe
-from ParotidSegTrainingLib.preparing.label_mapping import LabelMapping, SourceLabels, joined, shipped_mappings
+from ParotidSegTrainingLib.preparing.label_mapping import LabelMapping, shipped_mappings
 
 ORGANS = [{"key": "Spleen"}, {"key": "Kidney_R"}, {"key": "Kidney_L"}]
 

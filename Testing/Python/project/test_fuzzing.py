@@ -19,6 +19,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the fuzzer limits its p
 FORMATS = (
     "dicom",
     "rtstruct",
+    "seg",
+    "dose",
     "nifti",
     "nifti-gz",
     "gzip",

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SI
         "evaluate",
         "export",
         "install",
+        "review",
         *(pytest.param(n, marks=pytest.mark.engine) for n in ("segment", "batch", "batch-jobs")),
     ],
 )

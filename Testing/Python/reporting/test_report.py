@@ -14,10 +14,10 @@ from sentences import refusal
 from ParotidSegLib.errors import DataError, OutputError
 from ParotidSegLib.measuring.metrics import StructureScores
 from ParotidSegLib.structures import PAROTIDS, CodedConcept
+from ParotidSegLib.writing.pages.html_page import picture, table
 from ParotidSegTrainingLib.judging.results import CaseScores, Results, write_results
 from ParotidSegTrainingLib.provenance import shown_command
 from ParotidSegTrainingLib.reporting.comparing import report_on
-from ParotidSegTrainingLib.reporting.html_page import picture, table
 
 WORDS = ["report", "--results", "/home/somebody/Jane Doe/results", "--output=C:\\Users\\jane\\page.html"]
 A = [0.80, 0.75, 0.90, 0.60, 0.85, 0.70]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-import slicer
 from slicer.i18n import tr as _
 
 from ...correcting.expected.network import CorrectingNetwork
@@ -17,11 +16,12 @@ from ...correcting.suggestion import suggest
 from ...errors import ImageError
 from ...structures import Structure
 from ..scene import automatic, undo
-from ..scene.scene import check_takes_voxels, give_array_of_its_own, reset_glands
-from ..scene.voxels import between, index_to_ras, oriented_mask
+from ..scene.scene import check_takes_voxels, reset_glands
+from ..scene.voxels import Slices
 from .cutout import Cutout, SlicesByKey, cut_out, together
 from .kept import CARRIED, Corrections, keep_corrections
 from .masking import editable
+from .writing import write_glands
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,25 @@ class Correcting:
         wanted = sitk.GetArrayViewFromImage(cut.automatic) == structure.label
         self._keep({structure: wanted}, Corrections(cut.plane, slices))
 
+    def take_over(self, key: str, place: Slices, mask: np.ndarray) -> None:
+        """Give a gland another contour as a whole: each slice that it is in, or was in, counts as corrected.
+
+        So nothing of it is carried on as if it had been drawn by hand, and what is carried on later leaves it alone.
+
+        Args:
+            key: the structure's.
+            place, mask: a box of the volume's voxels (z, y, x), and the new contour in it, of bools.
+        """
+        cut = self._cut
+        structure = next(s for s in self._structures if s.key == key)
+        write_glands(self._node, self._volume, {structure: mask}, first=[side.start for side in place])
+        # Cut out anew: what was taken over may reach beyond the former part.
+        self._cut = cut_out(self._node, self._volume, self._structures)
+        plane = cut.plane or "axial"
+        numbers = {number for part in (cut, self._cut) for number in part.drawn_in(structure, plane)}
+        drawn = self._cut.masks[structure.label]
+        self._keep({structure: drawn}, Corrections(plane, {**cut.kept.slices, key: sorted(numbers)}))
+
     def next_slice(self, looked_at: SlicesByKey | None = None) -> NextSlice | None:
         """Which slice to look at next; None if no gland has one.
 
@@ -223,29 +242,7 @@ class Correcting:
         self._keep(masks, corrections)
 
     def _write(self, masks: Mapping[Structure, np.ndarray]) -> None:
-        """Write segments (z, y, x), as one step of undo; all others stay as they are, and so do names and colours."""
-        check_takes_voxels(self._node, self._volume)
-        undo.save_step(self._node)
-        matrix = between(self._volume, self._node) @ index_to_ras(self._volume, world=False)
-        segmentation = self._node.GetSegmentation()
-        surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-        shows_surfaces = segmentation.ContainsRepresentation(surface)
-        was_modifying = self._node.StartModify()
-        try:
-            for structure, mask in masks.items():
-                if segmentation.GetSegment(structure.key) is None:
-                    segmentation.AddEmptySegment(structure.key, structure.name)
-                give_array_of_its_own(segmentation, structure.key)
-                if mask.any():
-                    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
-                        oriented_mask(mask, matrix, self._cut.first), self._node, structure.key
-                    )
-                else:
-                    segmentation.ClearSegment(structure.key)
-            if shows_surfaces:  # they went with the arrays
-                self._node.CreateClosedSurfaceRepresentation()
-        finally:
-            self._node.EndModify(was_modifying)
+        write_glands(self._node, self._volume, masks, first=self._cut.first)
 
     def _keep(self, masks: Mapping[Structure, np.ndarray], corrections: Corrections) -> None:
         """Keep which slices are corrected, and these glands as what was carried on."""

@@ -77,6 +77,15 @@ class Cutout:
         shape[axis] = side.stop - side.start
         return np.isin(np.arange(side.start, side.stop), np.asarray(numbers, int)).reshape(shape)
 
+    def drawn_in(self, structure: Structure, plane: str) -> tuple[int, ...]:
+        """In which slices of the volume, across this plane, a gland has voxels now."""
+        axis = View.of(self.image, plane_number(plane)).axes[0]
+        mask = self.masks.get(structure.label)
+        if mask is None:
+            return ()
+        others = tuple(other for other in range(3) if other != axis)
+        return tuple((np.flatnonzero(mask.any(axis=others)) + self.box[axis].start).tolist())
+
     def middle(self, structure: Structure, number: int) -> tuple[float, float, float]:
         """The middle of a gland in a slice of the volume, or of what the model drew there: (R, A, S) in mm."""
         axis, at = self._axis(), number - self.box[self._axis()].start

@@ -16,6 +16,7 @@ from ..running.several import scans_of_scene
 from ..scene import undo
 from ..scene.scene import GlandRow, gland_table
 from ..showing.views import LentViews
+from .compare.compare_section import CompareSection
 from .correct.correct_section import CorrectSection
 from .export_section import ExportSection
 from .model_choice import ModelChoice
@@ -69,6 +70,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.review = ReviewSection(self.ui, logic)
         self.appearance, self.marks = AppearanceRow(self.ui), ReviewedMarks(self.ui)
         self.correct = CorrectSection(self.ui, logic)
+        self.compare = CompareSection(self.ui, logic)
         self._views = LentViews()
         self.export = ExportSection(self.ui, logic, self.run)
         self._later = qt.QTimer()
@@ -89,6 +91,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._is_shown = True
         self.attach()
         self.correct.enter()
+        self.compare.enter()
         self._measure_what_is_seen()
 
     def exit(self) -> None:
@@ -96,6 +99,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._is_shown = False
         self._views.give_back()
         self.correct.exit()
+        self.compare.exit()
 
     def cleanup(self) -> None:
         """The module is unloaded."""
@@ -103,6 +107,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.exit()
         self._detach()
         self.correct.cleanup()
+        self.compare.release()
         self._later.stop()
         self.several.release()
         self.appearance.show(None, ())
@@ -138,6 +143,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self.run.show(self.parameters)
         self.several.show(self.parameters)
         self.export.show(self.parameters)
+        self.compare.show(self.parameters, *self._nodes())
         if self._nodes() != self._measured_nodes:  # a folder that is typed changes no gland
             self._measure_soon()
 
@@ -156,10 +162,12 @@ class ParotidSegPanel(VTKObservationMixin):
             self.appearance.show(node, listed)
             self.marks.show(node, volume, listed)
         self.correct.show(node, volume)
+        self.compare.show(self.parameters, node, volume)
 
     def _measure_soon(self, *_arguments: object) -> None:
         """Measure once nothing has changed for a while."""
         self._is_stale = True
+        self.compare.pause()
         self._later.start()
 
     def _measure_what_is_seen(self) -> None:
@@ -232,6 +240,7 @@ class ParotidSegPanel(VTKObservationMixin):
         self._views.forget()
         self._watch(None, None)
         self.correct.release()
+        self.compare.release()
         self._detach()
         self.appearance.show(None, ())
         self.marks.show(None, None, ())
@@ -244,6 +253,7 @@ class ParotidSegPanel(VTKObservationMixin):
 
     def _scene_is_loaded(self, *_arguments: object) -> None:
         self.correct.release()
+        self.compare.release()
         self._detach()
         self._views.forget()  # the views are those of the loaded scene now
         self.attach()

@@ -13,6 +13,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import ParotidSegError
+from ..comparing.dose.volumes import is_dose
 from ..scene.scene import is_in_scene
 from ..scene.uncertainty import ROLE as UNCERTAINTY_ROLE
 from ..worker.events import Cancelled, Event, Failure, Progress, Result
@@ -136,7 +137,7 @@ class SeveralRuns:
 
 
 def scans_of_scene() -> list[Any]:
-    """The volumes of the scene that may be CTs: neither label maps nor where a model was unsure."""
+    """The volumes of the scene that may be CTs: neither label maps nor doses, nor where a model was unsure."""
     nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     unsure = [node.GetNodeReference(UNCERTAINTY_ROLE) for node in nodes]
     return [
@@ -145,6 +146,7 @@ def scans_of_scene() -> list[Any]:
         if volume.GetClassName() == "vtkMRMLScalarVolumeNode"
         and not volume.GetHideFromEditors()
         and volume not in unsure
+        and not is_dose(volume)
     ]
 
 

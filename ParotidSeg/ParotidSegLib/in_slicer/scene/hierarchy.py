@@ -34,6 +34,27 @@ def dicom_files(volume_node: Any) -> list[Path]:
     return files if len(files) == len(instances) else []
 
 
+def series_files(node: Any) -> list[Path]:
+    """The DICOM files of the series that a node stands for in the subject hierarchy; none if they are not known.
+
+    So nodes are found that name no instances, such as SlicerRT's doses.
+    """
+    hierarchy, database = slicer.mrmlScene.GetSubjectHierarchyNode(), open_database()
+    item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
+    if not item or database is None:
+        return []
+    series = hierarchy.GetItemUID(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName())
+    return [Path(name) for name in (database.filesForSeries(series) if series else ()) if Path(name).is_file()]
+
+
+def patient_of(node: Any) -> int:
+    """The item of the patient under which a node stands in the subject hierarchy; 0 if it stands under none."""
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
+    level = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMLevelPatient()
+    return int(hierarchy.GetItemAncestorAtLevel(item, level)) if item else 0
+
+
 def open_database() -> Any:
     """Slicer's DICOM database; None if it is not open, or Slicer has none."""
     database = getattr(slicer, "dicomDatabase", None)

@@ -206,14 +206,9 @@ def mask_on_voxels(segmentation_node: Any, segment_id: str, volume_node: Any) ->
     Returns:
         A box of the volume's voxels, as slices for an array (z, y, x), and the mask in it, of bools.
     """
-    segmentation = segmentation_node.GetSegmentation()
     nothing = (slice(0, 0), slice(0, 0), slice(0, 0)), np.zeros((0, 0, 0), bool)
-    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    if not segmentation.ContainsRepresentation(binary) and not segmentation_node.CreateBinaryLabelmapRepresentation():
-        return nothing
-    found = slicer.vtkOrientedImageData()
-    segmentation_node.GetBinaryLabelmapRepresentation(segment_id, found)
-    if found.IsEmpty():
+    found = label_map_of(segmentation_node, segment_id, volume_node)
+    if found is None or found.IsEmpty():
         return nothing
     box = _box_around(found, segmentation_node, volume_node)
     if (box[:, 0] > box[:, 1]).any():
@@ -229,6 +224,36 @@ def mask_on_voxels(segmentation_node: Any, segment_id: str, volume_node: Any) ->
     voxels = numpy_support.vtk_to_numpy(resampled.GetPointData().GetScalars())
     x, y, z = (slice(first, last + 1) for first, last in box.tolist())
     return (z, y, x), voxels.reshape([s.stop - s.start for s in (z, y, x)]) != 0
+
+
+def label_map_of(segmentation_node: Any, segment_id: str, volume_node: Any) -> Any:
+    """A segment as a vtkOrientedImageData in the space of its node; the node stays as it is.
+
+    A segment of contours or surfaces is drawn on the volume's voxels; None if this Slicer has no way to do that.
+    """
+    segmentation = segmentation_node.GetSegmentation()
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    found = slicer.vtkOrientedImageData()
+    if segmentation.ContainsRepresentation(binary):
+        segmentation_node.GetBinaryLabelmapRepresentation(segment_id, found)
+        return found
+    copy = slicer.vtkSegmentation()
+    copy.SetSourceRepresentationName(segmentation.GetSourceRepresentationName())
+    copy.CopySegmentFromSegmentation(segmentation, segment_id)
+    to_node = between(volume_node, segmentation_node)
+    if to_node is not None:
+        matrix = slicer.util.vtkMatrixFromArray(to_node @ index_to_ras(volume_node, world=False))
+        columns, rows, slices = volume_node.GetImageData().GetDimensions()
+        copy.SetConversionParameter(
+            slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
+            slicer.vtkSegmentationConverter.SerializeImageGeometry(
+                matrix, (0, columns - 1, 0, rows - 1, 0, slices - 1)
+            ),
+        )
+    if not copy.CreateRepresentation(binary):
+        return None
+    found.DeepCopy(copy.GetSegment(segment_id).GetRepresentation(binary))
+    return found
 
 
 def _box_around(image: Any, segmentation_node: Any, volume_node: Any) -> np.ndarray:

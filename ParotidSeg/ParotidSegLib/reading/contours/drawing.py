@@ -63,11 +63,18 @@ def draw(contours: Sequence[np.ndarray], image: sitk.Image) -> Drawn:
 
     Args:
         contours: points (n, 3), mm, LPS.
-        image: the scan; its geometry alone is used.
+        image: the scan; its geometry alone is used. Its slices may run along any of its axes.
 
     Raises:
         DataError: a contour does not lie in a slice of the scan, or all lie outside it.
     """
+    axis = _axis_of_slices(contours, image)
+    if axis != 2:
+        order = [*(other for other in range(3) if other != axis), axis]
+        turned = draw(contours, sitk.PermuteAxes(image, order))
+        # Axes of the array run the other way round than those of the image.
+        back = [2 - order.index(2 - place) for place in range(3)]
+        return Drawn(turned.mask.transpose(back), turned.counts)
     planes, outside = _planes(contours, image)
     counts = {kind: sum(getattr(plane, kind) for plane in planes.values()) for kind in ("twice", "overlapping")}
     counts |= {kind: sum(getattr(plane, kind) for plane in planes.values()) for kind in ("hollow", "thin", "cut")}
@@ -79,6 +86,19 @@ def draw(contours: Sequence[np.ndarray], image: sitk.Image) -> Drawn:
     mask, filled, empty, used = _filled(drawn, image)
     unused = sum(plane.lines for height, plane in drawn.items() if height not in used)
     return Drawn(mask, {**counts, "filled": filled, "open": empty, "outside": outside, "unused": unused})
+
+
+def _axis_of_slices(contours: Sequence[np.ndarray], image: sitk.Image) -> int:
+    """The axis of the image across which its slices were drawn on: the third one, or that along the body.
+
+    A file may store its axes in any order; what was drawn on the slices of a scan lies across the body, or, if the scan
+    was taken otherwise, across the third axis. Contours on any other plane were drawn on a reformatted picture.
+    """
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    along_body = int(np.abs(axes[2]).argmax())
+    to_index = np.linalg.inv(axes * np.array(image.GetSpacing())).T
+    thick = np.max([np.ptp(points @ to_index, axis=0) for points in contours], axis=0, initial=0.0)
+    return along_body if thick[2] > _FLAT >= thick[along_body] else 2
 
 
 def _filled(planes: dict[float, Plane], image: sitk.Image) -> tuple[np.ndarray, int, int, set[float]]:

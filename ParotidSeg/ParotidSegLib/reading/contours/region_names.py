@@ -180,6 +180,12 @@ class RegionPatterns:
         return {key: hits.index(True) for key, hits in fits.items() if any(hits)}
 
 
+def speaks_of_parotids(name: str) -> bool:
+    """Whether a name is that of a parotid gland of either side, and not of a part of it or of what is made of it."""
+    text = folded(name)
+    return _WORDS_OF_PAROTIDS.search(text) is not None and _DERIVED.search(text) is None
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence; a long list is cut."""
     shown = ", ".join(f"'{name}'" for name in sorted(names)[:_LISTED])

@@ -5,29 +5,25 @@ Each region is read when it is asked for, so that one that is broken does not co
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, ParotidSegError
+from ...errors import DataError
+from ..dicom.objects import Belonging, belonging_of, is_whole, lenient
 
 #: Contours that enclose something; points and open lines do not.
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
 #: The smallest polygon has three points of three coordinates.
 _FEWEST_NUMBERS = 9
-_UNDEFINED = 0xFFFFFFFF
 #: No scanner has coordinates beyond this; damaged ones would overflow.
 _FARTHEST_MM = 1e6
 
 
 @dataclass(frozen=True)
-class Contours:
+class RegionContours:
     """Contours of one region.
 
     Attributes:
@@ -62,16 +58,20 @@ class StructureSet:
 
     Attributes:
         regions: those that have contours, whether or not these can be read.
+        empty: names of those that have none.
+        of: whose contours these are.
     """
 
     regions: tuple[Region, ...]
+    empty: tuple[str, ...] = ()
+    of: Belonging = field(default_factory=Belonging)
 
     @property
     def names(self) -> list[str]:
         """Names of the regions that have contours."""
         return [region.name for region in self.regions]
 
-    def contours_of(self, name: str) -> Contours:
+    def contours_of(self, name: str) -> RegionContours:
         """Contours of the first region of this name; KeyError if there is none.
 
         Raises:
@@ -85,34 +85,6 @@ class StructureSet:
                 raise DataError("Its coordinates are damaged or incomplete: export the structure set again.") from error
 
 
-def pydicom() -> Any:
-    """The package that reads DICOM objects without pixels.
-
-    Raises:
-        ParotidSegError: it is not installed.
-    """
-    try:
-        import pydicom as package
-    except ImportError as error:
-        raise ParotidSegError("Structure sets are read with pydicom: pip install 'pydicom>=3.0.1,<4'.") from error
-    return package
-
-
-@contextmanager
-def lenient() -> Iterator[Any]:
-    """pydicom without its warnings: real files break rules that do not matter here, and it would quote them."""
-    package = pydicom()
-    logger = logging.getLogger(package.__name__)
-    level = logger.level
-    try:
-        logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), package.config.disable_value_validation():
-            warnings.simplefilter("ignore")
-            yield package
-    finally:
-        logger.setLevel(level)
-
-
 def read_structure_set(path: Path) -> StructureSet:
     """Read the regions of an RTSTRUCT file.
 
@@ -123,7 +95,7 @@ def read_structure_set(path: Path) -> StructureSet:
     with lenient() as package:
         try:
             dataset = package.dcmread(path)
-            if not _is_whole(dataset):
+            if not is_whole(dataset):
                 raise ValueError("cut short")
             names = _names(dataset.StructureSetROISequence)
             regions = [
@@ -131,21 +103,14 @@ def read_structure_set(path: Path) -> StructureSet:
                 for item in dataset.ROIContourSequence or ()
                 if (number := _number(item, "ReferencedROINumber")) in names and _has_contours(item)
             ]
+            drawn = {region.name for region in regions}
+            empty = tuple(name for name in names.values() if name not in drawn)
+            of = belonging_of(dataset)
         except package.errors.InvalidDicomError as error:
             raise DataError("The structure set is no DICOM file: export it again.") from error
         except Exception as error:  # pydicom raises errors of many kinds at damaged files, RecursionError among them
             raise DataError("The structure set is damaged or incomplete: export it again.") from error
-    return StructureSet(tuple(regions))
-
-
-def _is_whole(dataset: Any) -> bool:
-    """Whether no element ends before the length that it states: pydicom would leave out what lies beyond in silence."""
-    elements = [dataset.get_item(tag) for tag in list(dataset.keys())]
-    return all(
-        len(element.value) == element.length
-        for element in elements
-        if isinstance(getattr(element, "value", None), bytes) and element.length != _UNDEFINED
-    )
+    return StructureSet(tuple(regions), empty, of)
 
 
 def _names(items: Any) -> dict[int | None, str]:
@@ -193,7 +158,7 @@ def _counted(contour: Any) -> int:
     return len(value or ()) if isinstance(value, list | tuple) or hasattr(value, "__len__") else 1
 
 
-def _contours(item: Any) -> Contours:
+def _contours(item: Any) -> RegionContours:
     """The contours of a region; ValueError if coordinates are cut off or no numbers."""
     closed, others = [], 0
     for contour in _sequence(item):
@@ -204,4 +169,4 @@ def _contours(item: Any) -> Contours:
         if not np.isfinite(numbers).all() or numbers.size % 3 or np.abs(numbers).max() > _FARTHEST_MM:
             raise ValueError("coordinates")
         closed.append(numbers.reshape(-1, 3))
-    return Contours(tuple(closed), others)
+    return RegionContours(tuple(closed), others)

@@ -226,7 +226,9 @@ def _geometries(found: DicomWalk, read: _Reader, count: int) -> list[SliceGeomet
     # No functional groups: the file says where its first frame lies, and how the others follow.
     offsets = _numbers(found.values.get(_OFFSETS, b""))
     if len(offsets) == count:
-        steps: np.ndarray = np.array(offsets) - offsets[0]
+        # Of a dose: distances along the normal, from 0; or the z of each plane, whichever way the normal points.
+        turned = -1.0 if offsets[0] != 0.0 and each[0].axes[2, 2] < 0.0 else 1.0
+        steps: np.ndarray = turned * (np.array(offsets) - offsets[0])
     else:
         between = _numbers(found.values.get(_BETWEEN, b""))
         if len(between) != 1 or between[0] <= 0:

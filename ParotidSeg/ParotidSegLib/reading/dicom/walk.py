@@ -101,13 +101,13 @@ def walk(path: Path) -> DicomWalk:
     """
     with path.open("rb") as file:
         start = file.read(_START)
-        if not _may_be_dicom(start):  # whatever else lies in the folder, of any size
+        if not may_be_dicom(start):  # whatever else lies in the folder, of any size
             raise NotDicomError
         raw = start + file.read(MOST_BYTES)
     return _Walker(raw).run()
 
 
-def _may_be_dicom(start: bytes) -> bool:
+def may_be_dicom(start: bytes) -> bool:
     """Whether a file that starts so has the preamble of DICOM, or its first group without one, as of old."""
     return start[128:132] == b"DICM" or (len(start) == _START and start[:2] in (b"\x02\x00", b"\x08\x00"))
 

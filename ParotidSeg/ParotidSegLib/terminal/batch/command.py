@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import OutputError, ParotidSegError
 from ...files.file_names import given_path, means_folder
+from ..options import hide_graphics_cards
 
 if TYPE_CHECKING:
     from ...model.bundle import Bundle
@@ -104,7 +105,7 @@ def _hands(arguments: argparse.Namespace, bundle: Bundle, show: Reporter) -> Han
 def _run(arguments: argparse.Namespace) -> int:
     from ...model.bundle import load_bundle
     from ..console import reporter
-    from ..one_scan import Options, hide_graphics_cards
+    from ..one_scan import Options
     from .manifest import NAMES_OF_INPUTS, WORD_ON_NAMES
     from .running import run_batch
 

@@ -11,8 +11,9 @@ from ...errors import BundleError, ParotidSegError, WorkerError
 from ...model.bundle import Bundle, bundles_folder, load_bundle
 from ...segmentation import Model, Segmentation, open_model
 from ...version import __version__
-from ..console import Reporter, notes_shown
-from ..one_scan import Options, Source, hide_graphics_cards, segment_scan
+from ..console import QuietReporter, Reporter, notes_shown
+from ..one_scan import Options, Source, segment_scan
+from ..options import hide_graphics_cards
 
 
 @dataclass(frozen=True)
@@ -147,17 +148,12 @@ class Told:
         return Outcome(task, self.result.report())
 
 
-class _Listener:
+class _Listener(QuietReporter):
     """A reporter that keeps what another process has to be told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.told = Told()
-
-    def heading(self, text: str) -> None:
-        pass
-
-    def progress(self, stage: str, fraction: float, message: str) -> None:
-        pass
 
     def result(self, result: Segmentation, files: list[Path], note: str = "") -> None:
         self.told = replace(

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ParotidSegLib.errors import DataError
+from ...errors import DataError
+from .plots import COLOUR_A, COLOUR_B, signed
 
-from ..plots import COLOUR_A, COLOUR_B
+#: Where there is nothing to say.
+NOTHING = "–"
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -51,8 +54,8 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
   overflow-wrap: anywhere; }
 @media (max-width: 40rem) { body { padding: 0.5rem 0.8rem 3rem; } h1 { font-size: 1.4rem; }
   tbody th:first-child { position: sticky; left: 0; background: #fff; } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
-  h2, h3, caption { break-after: avoid; } figure, tr, .short { break-inside: avoid; }
+@media print { html { font-size: 10pt; } body { max-width: none; padding: 0; } nav { display: none; }
+  h2, h3, dt, caption { break-after: avoid; } figure, tr, .short { break-inside: avoid; }
   img { max-height: 11cm; width: auto; }
   .scroll { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: 0.15rem 0.3rem; } }
 """
@@ -61,6 +64,13 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 def escaped(text: object) -> str:
     """A text as markup."""
     return html.escape(str(text), quote=True)
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign; a dash for what could not be computed, ∞ for what is missed altogether."""
+    if math.isnan(value):
+        return NOTHING
+    return "∞" if math.isinf(value) else signed(value, digits)
 
 
 def paragraph(*sentences: str, kind: str = "") -> str:

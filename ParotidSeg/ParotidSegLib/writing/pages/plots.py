@@ -1,13 +1,13 @@
-"""What the plots of this package have in common: a white canvas, ink, the two colours of a comparison, saving."""
+"""What plots have in common: a white canvas, ink, the two colours of a comparison, saving."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ParotidSegLib.errors import OutputError
-from ParotidSegLib.files.atomic import atomic_path
-from ParotidSegLib.writing.views import new_figure
+from ...errors import OutputError
+from ...files.atomic import atomic_path
+from ..views import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

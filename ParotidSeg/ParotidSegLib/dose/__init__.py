@@ -1,0 +1,1 @@
+"""Dose: reading it, and what a gland receives of it."""

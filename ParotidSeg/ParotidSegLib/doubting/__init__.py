@@ -1,0 +1,1 @@
+"""Where a contour is doubtful, whoever drew it."""

@@ -1,0 +1,1 @@
+"""Where contours come from: DICOM segmentations, and files of labels."""

@@ -1,0 +1,1 @@
+"""A contour of any origin under review, alone or beside another one."""
