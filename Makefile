@@ -14,7 +14,7 @@ export CT OUT
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help segment test lint dicom references bench fuzz kill screenshots cmake-lists clean
+.PHONY: help segment test lint dicom references bench bench-batch fuzz kill screenshots cmake-lists clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,15 @@ dicom: $(VENV)/.test  ## DICOM results with the newest highdicom; `make test` ha
 references: $(VENV)/.references  ## losses, networks and metrics against torch, MONAI and other packages
 	$(BIN)/python -m pytest Testing/References
 
-bench: $(VENV)/.test  ## time a segmentation
-	$(BIN)/python Testing/Benchmarks/segment_speed.py
+# A version to compare with, in turns: make bench AGAINST=HEAD~1
+AGAINST ?=
+export AGAINST
+
+bench: $(VENV)/.test  ## time a segmentation, each stage against its floor; AGAINST=COMMIT in turns with that version
+	$(BIN)/python Testing/Benchmarks/segment_speed.py $${AGAINST:+--against "$$AGAINST"}
+
+bench-batch: $(VENV)/.test  ## memory of many scans, a list of ten thousand, and several processes against one
+	$(BIN)/python Testing/Benchmarks/batch_speed.py
 
 # Files of each format; seconds of each format for the fuzzer that coverage guides, which has wheels for some systems alone.
 FILES   ?= 10000

@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from Benchmarks.segment_speed import DATA, CountingEngine, convolution_operations
+from Benchmarks.segment_speed import DATA
+from Benchmarks.speed.probe import CountingEngine, convolution_operations
 from ParotidSegLib.model.engines import ENGINES
 from ParotidSegLib.model.networks import build_network
 from ParotidSegLib.reading.images import read_image

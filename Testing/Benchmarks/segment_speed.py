@@ -1,126 +1,139 @@
-"""How long does a segmentation take, where does the time go, and how near to the machine's limit is it?
+"""How long does a segmentation take, where does the time go, and how near to the machine's limits is each stage?
 
-Measures in one run, on the full-resolution DICOM CT of the test data (or --ct):
+Measures in one run, on the full-resolution DICOM CT of the test data (or --ct), for each engine that is installed:
 
-- cold: the whole command, process start, imports and model loading included, per engine that is installed;
-- warm: segment() with the model already loaded, by stage, the median of several runs;
-- peak memory of the cold command;
-- operations of the networks' convolutions, and the share of the machine's measured matrix-product rate that they reach.
+- cold: the whole command in a fresh process, interpreter, imports, model and picture included;
+- warm: reading and segment() with the model loaded, the median of several runs;
+- each stage against its floor: reading the raw bytes of its files, the operations of its networks at the rate that a
+  matrix product reaches in this run, and the bytes of its volumes once through memory;
+- seconds by the clock and of the processors, and peak memory.
 
-    python Testing/Benchmarks/segment_speed.py [--ct PATH] [--bundle NAME] [--runs 5]
+With --against COMMIT that version is measured, too, both in turns (A B A B), and ratios within each turn are printed.
+Processor seconds hardly change where other programs keep the machine busy; those of the clock do.
+
+    python Testing/Benchmarks/segment_speed.py [--ct PATH] [--bundle NAME] [--runs 5] [--rounds 3] [--against COMMIT]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import importlib.util
 import os
-import resource
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "ParotidSeg"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np  # noqa: E402
-
-from ParotidSegLib.model.engines import installed_engines  # noqa: E402
-from ParotidSegLib.reading.images import read_image  # noqa: E402
-from ParotidSegLib.segmentation import Model, open_model, segment  # noqa: E402
+from Benchmarks.speed.versions import ROOT, Used, run, versions
 
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
+SPEED = ROOT / "Testing" / "Benchmarks" / "speed"
+CLOCKS = ("cpu", "wall")
+#: The packages of each engine.
+ENGINES = {"openvino": ("openvino",), "keras": ("keras", "tensorflow")}
+
+Seconds = dict[str, float]
 
 
-def convolution_operations(model: Model) -> dict[str, float]:
-    """Operations of the convolutions for one tile of each network, by role: 2 x weights x voxels."""
-    from keras import layers
-
-    from ParotidSegLib.model.networks import build_network
-
-    counted = {}
-    for role, spec in (("locator", model.bundle.locator), ("segmenter", model.bundle.segmenter)):
-        network = build_network(spec.network, tile=spec.tile, config=spec.config)
-        total = 0.0
-        for layer in network.layers:
-            if isinstance(layer, layers.Conv3D | layers.Conv3DTranspose):
-                kernel = np.prod(layer.kernel.shape)
-                # A transposed convolution applies its kernel at every input voxel, a convolution at every output.
-                voxels = layer.input.shape if isinstance(layer, layers.Conv3DTranspose) else layer.output.shape
-                total += 2.0 * float(kernel) * float(np.prod(voxels[1:4]))
-        counted[role] = total
-    return counted
+def probe(root: Path, kind: str, options: argparse.Namespace, engine: str) -> Used:
+    """A fresh process of one version."""
+    runs = options.runs if kind == "warm" else 1
+    return run([str(SPEED / "probe.py"), kind, str(options.ct), options.bundle, engine, str(runs)], root)
 
 
-class CountingEngine:
-    """An engine that counts its tiles and the time spent in them."""
+def floors(limits: dict[str, Any], warm: dict[str, Any], cold: dict[str, Any], empty: Used) -> dict[str, Seconds]:
+    """Seconds that each stage cannot stay below on this machine, whatever the program."""
+    volume, labels = warm["voxels"] * warm["voxel_bytes"], warm["voxels"]
+    networks = warm["networks"]
+    found = {}
+    for clock in CLOCKS:
 
-    def __init__(self, engine) -> None:
-        self.engine, self.name, self.tiles, self.seconds = engine, engine.name, 0, 0.0
+        def memory(count: float, clock: str = clock) -> float:
+            return count / limits["memory"][clock]
 
-    def probabilities(self, tile: np.ndarray) -> np.ndarray:
-        started = time.perf_counter()
-        answer = self.engine.probabilities(tile)
-        self.seconds += time.perf_counter() - started
-        self.tiles += 1
-        return answer
+        def matrix(role: str, clock: str = clock) -> float:
+            return networks[role]["operations"] / limits["matrix"][clock]
 
-
-def matrix_rate(size: int = 4096, runs: int = 6) -> float:
-    """Operations a second of TensorFlow's float32 matrix product on this machine, the best of several.
-
-    TensorFlow's, because it uses the processor better than numpy's: a share of numpy's rate could exceed 1.
-    """
-    import tensorflow as tf
-
-    a, b = (tf.random.stateless_normal((size, size), seed=(0, seed)) for seed in range(2))
-    best = min(_timed(lambda: tf.matmul(a, b).numpy()) for _ in range(runs))
-    return 2.0 * size**3 / best
-
-
-def _timed(function) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
+        found[clock] = {
+            "start": getattr(empty, clock),
+            "read": limits["read"][clock],
+            "check": memory(volume),
+            "locate": memory(volume) + matrix("locator"),
+            "segment": memory(networks["segmenter"]["bytes"]) + matrix("segmenter"),
+            "restore": memory(labels),
+            "quality": memory(labels),
+            "write": memory(labels + cold["written"]),
+        }
+    return {stage: {clock: found[clock][stage] for clock in CLOCKS} for stage in found["cpu"]}
 
 
-def cold(ct: Path, bundle: str, engine: str) -> tuple[float, dict[str, float], float]:
-    """Seconds of the whole command in a new process, in all and by stage, and its peak memory (MB)."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "ParotidSegLib", "segment", str(ct), "--output", folder]
-        command += ["--bundle", bundle, "--engine", engine, "--progress", "none"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "ParotidSeg")}
-        started = time.perf_counter()
-        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-        seconds = time.perf_counter() - started
-        stages = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))["timings_s"]
-    stages = {"start": seconds - sum(stages.values()), **stages}
-    # The largest child so far: engines are measured from the lighter to the heavier one.
-    return seconds, stages, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
+def middle(values: list[dict[str, Seconds]]) -> dict[str, Seconds]:
+    """The medians over several runs, by stage and clock."""
+    return {s: {clock: statistics.median(v[s][clock] for v in values) for clock in CLOCKS} for s in values[0]}
 
 
-def warm(ct: Path, bundle: str, engine: str, runs: int) -> tuple[dict[str, float], dict[str, tuple[int, float]]]:
-    """Median seconds by stage, and tiles and network seconds of one run by role."""
-    image = read_image(ct)
-    loaded = open_model(bundle, engine=engine)
-    segment(image, loaded)
-    locator, segmenter = CountingEngine(loaded.locator), CountingEngine(loaded.segmenter)
-    model = Model(loaded.bundle, locator, segmenter, loaded.loading_seconds)
-    results = [segment(image, model).timings for _ in range(runs)]
-    stages = {stage: statistics.median(timings[stage] for timings in results) for stage in results[0]}
-    networks = {
-        role: (counter.tiles // runs, counter.seconds / runs)
-        for role, counter in (("locator", locator), ("segmenter", segmenter))
-    }
-    return stages, networks
+def print_stages(stages: dict[str, Seconds], least: dict[str, Seconds]) -> None:
+    """A line a stage: seconds, the share of the whole, and how many times its floor."""
+    whole = sum(taken["cpu"] for taken in stages.values())
+    print(f"    {'':10s} {'CPU s':>7s} {'share':>6s} {'wall s':>7s} {'floor':>8s} {'times it (CPU)':>15s}")
+    for stage, taken in stages.items():
+        floor = least.get(stage, {}).get("cpu")
+        against = f"{floor:8.3f} {taken['cpu'] / floor:15.1f}" if floor else f"{'-':>8s} {'-':>15s}"
+        print(f"    {stage:10s} {taken['cpu']:7.3f} {taken['cpu'] / whole:6.0%} {taken['wall']:7.3f} {against}")
 
 
-def _print_stages(stages: dict[str, float], total: float) -> None:
-    for stage, value in stages.items():
-        print(f"    {stage:10s} {value:6.3f} s  {value / total:4.0%}")
+def print_ratios(name: str, pairs: list[tuple[Seconds, Seconds]]) -> None:
+    """The median of the ratios within each turn, and their range."""
+    parts = []
+    for what in pairs[0][0]:
+        ratios = [now[what] / before[what] for before, now in pairs]
+        parts.append(f"{what} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"  {name}, now / before: {', '.join(parts)}")
+
+
+def _whole(stages: dict[str, Seconds]) -> Seconds:
+    """Without reading, which `segment()` does not do."""
+    return {clock: sum(taken[clock] for s, taken in stages.items() if s != "read") for clock in CLOCKS}
+
+
+def measure(engine: str, roots: dict[str, Path], options: argparse.Namespace, limits: Any, empty: Used) -> None:
+    """Measure one engine in turns, and print."""
+    colds: dict[str, list[Used]] = {name: [] for name in roots}
+    warms: dict[str, list[Used]] = {name: [] for name in roots}
+    for _ in range(options.rounds):
+        for kind, taken in (("cold", colds), ("warm", warms)):
+            for name, root in roots.items():
+                taken[name].append(probe(root, kind, options, engine))
+    print(f"\nEngine {engine}")
+    for name in roots:
+        cold, last = colds[name], warms[name][-1].said
+        stages = middle([used.said["stages"] for used in cold])
+        least = floors(limits, last, cold[-1].said, empty)
+        cpu, wall, peak = (statistics.median(getattr(used, of) for used in cold) for of in ("cpu", "wall", "peak"))
+        print(f"  {name}, cold, whole command: {cpu:.2f} CPU s, {wall:.2f} s, peak memory {peak:.0f} MB")
+        print_stages(stages, least)
+        stages = middle([stages for used in warms[name] for stages in used.said["runs"]])
+        whole, peak = _whole(stages), statistics.median(used.said["peak"] for used in warms[name])
+        share = f"{whole['cpu'] / cpu:.0%} of the cold CPU time"
+        print(f"  {name}, warm segment(): {whole['cpu']:.2f} CPU s, {whole['wall']:.2f} s ({share}), {peak:.0f} MB")
+        print_stages(stages, least)
+        for role, counted in last["networks"].items():
+            rate = counted["operations"] / counted["cpu"]
+            print(
+                f"    {role}: {counted['tiles']:.0f} tiles, {counted['operations'] / 1e9:.1f} GFLOP in "
+                f"{counted['cpu']:.3f} CPU s: {rate / limits['matrix']['cpu']:.0%} of the matrix rate"
+            )
+    if len(roots) > 1:
+        pairs = [({c: getattr(a, c) for c in (*CLOCKS, "peak")}, {c: getattr(b, c) for c in (*CLOCKS, "peak")})
+                 for a, b in zip(colds["before"], colds["now"], strict=True)]  # fmt: skip
+        print_ratios("cold", pairs)
+        both = zip(warms["before"], warms["now"], strict=True)
+        pairs = [(_whole(middle(a.said["runs"])), _whole(middle(b.said["runs"]))) for a, b in both]
+        print_ratios("warm segment()", pairs)
+        both = zip(warms["before"], warms["now"], strict=True)
+        print_ratios("reading", [(middle(a.said["runs"])["read"], middle(b.said["runs"])["read"]) for a, b in both])
 
 
 def main() -> int:
@@ -128,34 +141,24 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--ct", type=Path, default=DATA / "clinical_ct" / "head_neck_1")
     arguments.add_argument("--bundle", default="parotid-ct")
-    arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--engine", choices=ENGINES, help="measure this one alone")
+    arguments.add_argument("--runs", type=int, default=5, help="warm, in each round")
+    arguments.add_argument("--rounds", type=int, default=3, help="of fresh processes")
+    arguments.add_argument("--against", metavar="COMMIT", help="also measure the program as it was then, in turns")
     options = arguments.parse_args()
     if not options.ct.exists():
         print(f"There is no CT at {options.ct}: name one with --ct.", file=sys.stderr)
         return 1
-    # First, while this process is small: a child counts the memory of its parent until it runs its own program.
-    colds = {engine: cold(options.ct, options.bundle, engine) for engine in installed_engines()}
-    image = read_image(options.ct)
-    spacing = " x ".join(f"{edge:.2f}" for edge in image.GetSpacing())
-    print(f"Scan: {' x '.join(map(str, image.GetSize()))} voxels of {spacing} mm; {os.cpu_count()} cores")
-    rate = matrix_rate()
-    print(f"Matrix product, float32, TensorFlow: {rate / 1e9:.0f} GFLOP/s")
-    del image
-    for engine, (seconds, cold_stages, megabytes) in colds.items():
-        stages, networks = warm(options.ct, options.bundle, engine, options.runs)
-        total = sum(stages.values())
-        print(f"\nEngine {engine}")
-        print(f"  cold, whole command: {seconds:.1f} s, peak memory {megabytes:.0f} MB")
-        _print_stages(cold_stages, seconds)
-        print(f"  warm, model loaded:  {total:.2f} s  ({total / seconds:.0%} of the cold time)")
-        _print_stages(stages, total)
-        for role, operations in convolution_operations(open_model(options.bundle, engine=engine)).items():
-            tiles, spent = networks[role]
-            reached = operations * tiles / spent
-            print(
-                f"  {role}: {tiles} tiles of {operations / 1e9:.2f} GFLOP in {spent:.3f} s: "
-                f"{reached / 1e9:.0f} GFLOP/s, {reached / rate:.0%} of the matrix rate"
-            )
+    installed = [name for name, needed in ENGINES.items() if all(importlib.util.find_spec(p) for p in needed)]
+    limits = run([str(SPEED / "limits.py"), str(options.ct)]).said
+    empty = run(["-c", "pass"])
+    print(f"{os.cpu_count()} cores; within this run, by the clock (of the processors):")
+    for what, unit, scale in (("matrix", "GFLOP/s, float32 matrix product", 1e9), ("memory", "GB/s copied", 1e9)):
+        print(f"  {limits[what]['wall'] / scale:.1f} ({limits[what]['cpu'] / scale:.1f} a core) {unit}")
+    print(f"  {limits['read']['bytes'] / 1e6:.0f} MB of the scan read raw in {limits['read']['wall']:.3f} s")
+    with versions(options.against) as roots:
+        for engine in installed if options.engine is None else [options.engine]:
+            measure(engine, roots, options, limits, empty)
     return 0
 
 

@@ -1,10 +1,14 @@
-"""Does the input keep a training step busy?
+"""Where does the time of a training step go, how near is it to the machine's limit, and does the input keep it busy?
 
 Measures in one run, on the first cases of a data set, in turns so that every way meets the same load of the machine:
 
 - the step alone: the same batch again and again;
 - a batch alone: reading patches out of the cases in memory, augmented;
+- the parts of the step, each with those before it: the network forward, the loss, the gradients, the optimizer; and the
+  operations of the step in plain matrix products, three times those of the network's convolutions forward: the limit;
 - the loop of training, with batches made when they are asked for (0 workers) and ahead by 1, 2, … threads.
+
+Seconds by the clock and of the processors: the latter hardly change where other programs keep the machine busy.
 
     python Testing/Benchmarks/training_step.py [--data DATA] [--recipe parotid-ct] [--cases 8] [--steps 8] [--rounds 5]
 """
@@ -18,12 +22,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-for module in ("ParotidSeg", "ParotidSegTraining"):
+for module in ("ParotidSeg", "ParotidSegTraining", "Testing"):
     sys.path.insert(0, str(ROOT / module))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from Benchmarks.speed.probe import operations_of  # noqa: E402
 from ParotidSegTrainingLib import recipe as recipes  # noqa: E402
 from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 from ParotidSegTrainingLib.losses import build_loss  # noqa: E402
@@ -37,11 +43,54 @@ from ParotidSegTrainingLib.training.trainer import _load  # noqa: E402
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data")) / "openkbp"
 
 
-def timed(function: Callable[[], object]) -> float:
-    """Seconds of a call."""
-    started = time.perf_counter()
+#: Edge of the matrices whose product states the limit.
+EDGE = 2048
+
+
+def timed(function: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of a call, by the clock and of the processors."""
+    wall, cpu = time.perf_counter(), time.process_time()
     function()
-    return time.perf_counter() - started
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def parts(model: Any, loss: Callable, batch: tuple) -> dict[str, Callable[[], object]]:
+    """What a step consists of, each with all before it; for Keras on TensorFlow."""
+    import tensorflow as tf
+
+    images, labels = map(tf.constant, batch)
+    products = 3.0 * operations_of(model) * len(images) / (2.0 * EDGE**3)
+    factors = [tf.random.stateless_normal((EDGE, EDGE), seed=(0, seed)) for seed in range(2)]
+    rest = round(EDGE * (products % 1.0))
+
+    @tf.function
+    def forward() -> Any:
+        return model(images, training=True)
+
+    @tf.function
+    def with_loss() -> Any:
+        return loss(labels, model(images, training=True))
+
+    @tf.function
+    def with_gradients() -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(images, training=True))
+        return tape.gradient(value, model.trainable_variables)
+
+    def limit() -> None:
+        for _ in range(int(products)):
+            tf.matmul(*factors).numpy()
+        tf.matmul(factors[0][:rest], factors[1]).numpy()
+
+    ways = {
+        "the same in matrix products": limit,
+        "network": forward,
+        "network, loss": with_loss,
+        "network, loss, gradients": with_gradients,
+    }
+    for way in ways.values():
+        way()
+    return ways
 
 
 def main() -> int:
@@ -59,7 +108,8 @@ def main() -> int:
     folder = DatasetFolder.open(options.data, recipe.preprocessing.inputs)
     cases = _load(folder, folder.cases("train", recipe.exclude)[: options.cases], recipe)
     precision, _ = choose_precision(recipe.precision, visible_gpus(), processor_flags())
-    model, device = compiled_network(recipe, build_loss(recipe.loss), precision=precision), OneDevice()
+    loss = build_loss(recipe.loss)
+    model, device = compiled_network(recipe, loss, precision=precision), OneDevice()
     size, count = recipe.optimisation.batch_size, options.steps
 
     def make(index: int) -> tuple:
@@ -76,21 +126,22 @@ def main() -> int:
         waited[workers].append(prefetcher.waited / count)
 
     ways: dict[str, Callable[[], object]] = {
+        **{name: lambda way=way: [way() for _ in range(count)] for name, way in parts(model, loss, fixed).items()},
         "the step alone": lambda: [device.train_on_batch(model, *fixed) for _ in range(count)],
         "a batch alone": lambda: [make(index) for index in range(count)],
         **{f"training, {workers} workers": lambda workers=workers: loop(workers) for workers in options.workers},
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(options.rounds):
         for way, run in ways.items():
-            seconds[way].append(timed(run) / count)
+            seconds[way].append(timed(run))
     print(f"{recipe.name}, {size} patches of {recipe.tile} voxels, {precision}, {cores()} cores; medians of a step")
-    alone = statistics.median(seconds["the step alone"])
     for way, values in seconds.items():
-        median = statistics.median(values)
+        wall, cpu = (statistics.median(value[clock] for value in values) / count * 1e3 for clock in range(2))
         # Within a round, so that a busy machine slows both alike.
-        ratio = statistics.median(v / a for v, a in zip(values, seconds["the step alone"], strict=True))
-        print(f"  {way:22s} {median * 1e3:7.0f} ms   {ratio:5.2f} of the step alone ({alone * 1e3:.0f} ms)")
+        pairs = list(zip(values, seconds["the step alone"], strict=True))
+        ratios = [statistics.median(v[clock] / a[clock] for v, a in pairs) for clock in range(2)]
+        print(f"  {way:28s} {wall:6.0f} ms, CPU {cpu:6.0f} ms; of the step alone {ratios[0]:.2f}, CPU {ratios[1]:.2f}")
     for workers, values in waited.items():
         print(f"  waiting for batches, {workers} workers: {statistics.median(values) * 1e3:.0f} ms a step")
     return 0

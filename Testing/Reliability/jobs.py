@@ -139,6 +139,11 @@ def _scans(folder: Path) -> None:
         shutil.copy(SAMPLE, folder / f"{name}.nii.gz")
 
 
+def _more_scans(folder: Path) -> None:
+    for name in ("one", "two", "three", "four"):
+        shutil.copy(SAMPLE, folder / f"{name}.nii.gz")
+
+
 def _scan_with_two_contours(folder: Path) -> None:
     _scans(folder)
     labels = read_labels(_LABELS)
@@ -180,6 +185,12 @@ JOBS: dict[str, Job] = {
         lambda made, out: [*_LIBRARY, "segment", str(made / "one.nii.gz"), "-o", str(out / "result"), "--no-mirror"],
     ),
     "batch": Job(_scans, lambda made, out: [*_LIBRARY, "batch", str(made), "-o", str(out / "results"), "--no-mirror"]),
+    "batch-jobs": Job(
+        _more_scans,
+        lambda made, out: [
+            *(*_LIBRARY, "batch", str(made), "-o", str(out / "results"), "--no-mirror", "--jobs", "2"),
+        ],
+    ),
     "review": Job(
         _scan_with_two_contours,
         lambda made, out: [

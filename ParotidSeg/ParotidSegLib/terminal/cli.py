@@ -112,7 +112,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     from .one_scan import Options, plan, segment_scan
 
     show = reporter(arguments.progress)
-    hide_graphics_cards(arguments)
+    hide_graphics_cards(arguments.device)
     several = len(arguments.inputs) > 1
     if several and (arguments.preview or arguments.report or arguments.series or arguments.others):
         show.failure("--preview, --report, --series and --with cannot be used with several inputs.")

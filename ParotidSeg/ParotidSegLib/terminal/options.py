@@ -18,7 +18,7 @@ def add_engine_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--progress", default="human", choices=("human", "json", "none"))
 
 
-def hide_graphics_cards(arguments: argparse.Namespace) -> None:
+def hide_graphics_cards(device: str) -> None:
     """Obey --device cpu; must come before TensorFlow loads."""
-    if arguments.device == "cpu":
+    if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

@@ -107,7 +107,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from .one_scan import enough_memory
 
     show = reporter(arguments.progress)
-    hide_graphics_cards(arguments)
+    hide_graphics_cards(arguments.device)
     given = _given(arguments)
     if fault := _wrong_use(arguments, given):
         show.failure(fault)

@@ -24,6 +24,7 @@ import numpy as np
 from ParotidSegLib.errors import DataError, ParotidSegError, RecipeError
 from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.files.json_text import parse_json
+from ParotidSegLib.terminal.batch.cluster import connected
 from ParotidSegLib.writing.export import write_json
 
 from .. import recipe as recipes
@@ -39,8 +40,6 @@ from .trainer import fit, is_over
 _ONE_AT_A_TIME = threading.Lock()
 #: A fold whose worker dies is tried this often again; it goes on from its last finished epoch.
 RETRIES = 3
-#: Seconds that a scheduler has to answer.
-PATIENCE = 20
 
 
 def cross_validate(
@@ -195,16 +194,10 @@ def _on_cluster(
     report: Callable[[str], None],
     options: Mapping[str, Any],
 ) -> None:
-    try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        raise RecipeError("Dask is not installed: pip install 'parotidseg[dask]', or leave out --scheduler.") from error
-    try:
-        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"No Dask scheduler answers at {scheduler}: start one with 'dask scheduler'.") from error
-    with client:
-        report(f"{len(client.scheduler_info()['workers'])} workers at {scheduler}")
+    with connected(scheduler, RecipeError) as client:
+        from distributed import as_completed
+
+        report(f"{len(client.nthreads())} workers at {scheduler}")
         client.subscribe_topic(_topic(run), lambda event: report(event[1]))
         # Paths as the workers see them: whole ones, which have to be the same everywhere.
         paths = {"root": str(root.resolve()), "run": str(run.resolve())}

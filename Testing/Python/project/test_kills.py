@@ -28,11 +28,11 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SI
         "export",
         "install",
         "review",
-        *(pytest.param(n, marks=pytest.mark.engine) for n in ("segment", "batch")),
+        *(pytest.param(n, marks=pytest.mark.engine) for n in ("segment", "batch", "batch-jobs")),
     ],
 )
 def test_a_killed_command_leaves_nothing_half_and_goes_on(command):
-    if command in ("segment", "batch"):
+    if command in ("segment", "batch", "batch-jobs"):
         pytest.importorskip("openvino")
     if command == "export":
         pytest.importorskip("highdicom")

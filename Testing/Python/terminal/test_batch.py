@@ -22,6 +22,7 @@ from ParotidSegLib.terminal.batch.manifest import Manifest
 from ParotidSegLib.terminal.batch.running import run_batch
 from ParotidSegLib.terminal.batch.scans import Scan, find_scans, listed_scans
 from ParotidSegLib.terminal.batch.table import COLUMNS
+from ParotidSegLib.terminal.batch.work import Here
 from ParotidSegLib.terminal.cli import main
 from ParotidSegLib.terminal.console import QuietReporter
 from ParotidSegLib.terminal.one_scan import Options
@@ -132,7 +133,7 @@ def test_a_batch_without_matplotlib_leaves_out_the_pictures_and_goes_on(tmp_path
 
 @pytest.mark.engine
 def test_a_scan_or_an_option_that_changed_is_segmented_again(results, archive, tmp_path, monkeypatch):
-    import ParotidSegLib.terminal.batch.running as module
+    import ParotidSegLib.terminal.batch.work as module
 
     done: list[Path] = []
 
@@ -188,6 +189,7 @@ def test_a_scan_found_twice_in_another_order_keeps_its_number(tmp_path):
     assert (again.number(first), again.number(second)) == ("002", "001")
     assert not again.is_unchanged(first)
     again.mark(first, done=True)
+    again.write()
     assert Manifest(tmp_path).is_unchanged(first)
     (tmp_path / "scans.json").write_text("{", encoding="utf-8")
     with pytest.raises(OutputError, match="damaged"):
@@ -203,7 +205,7 @@ def test_a_list_of_scans_with_something_else_for_a_number_is_damaged(tmp_path, n
 def failed_message(source: Path, output: Path) -> str:
     """What the table says of a scan that cannot be segmented."""
     model = SimpleNamespace(bundle=load_bundle())
-    assert run_batch([Scan("key", source, "stamp")], output, model, Options(), QuietReporter()) == 1
+    assert run_batch([Scan("key", source, "stamp")], output, Here(model), Options(), QuietReporter()) == 1
     return rows_of(output)[0]["message"]
 
 

@@ -193,6 +193,6 @@ def test_the_workers_of_a_cluster_train_the_folds_and_report(made_dataset, tmp_p
 @pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_scheduler_that_does_not_answer_is_refused(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 1)
+    monkeypatch.setattr("ParotidSegLib.terminal.batch.cluster.PATIENCE", 1)
     text = refusal(RecipeError, cross_validate, TINY, folder, tmp_path, folds=2, scheduler="tcp://127.0.0.1:1")
     assert "tcp://127.0.0.1:1" in text

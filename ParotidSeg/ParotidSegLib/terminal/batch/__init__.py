@@ -1,1 +1,1 @@
-"""Many scans, one after the other: which, how far, and the table of their results."""
+"""Many scans: which, by whom they are done, how far, and the table of their results."""

@@ -84,12 +84,11 @@ class Manifest:
         return self._known[self.number(scan)].get("stamp") == scan.stamp
 
     def mark(self, scan: Scan, *, done: bool) -> None:
-        """Note that the results are those of this scan as it is now, or that there are none."""
+        """Note that the results are those of this scan as it is now, or that there are none; `write` keeps it."""
         self._known[self.number(scan)]["stamp"] = scan.stamp if done else ""
-        self.write()
 
     def number_all(self, scans: Iterable[Scan]) -> None:
-        """Give every scan its folder."""
+        """Give every scan its folder, and write that."""
         for scan in scans:
             self.number(scan)
         self.write()

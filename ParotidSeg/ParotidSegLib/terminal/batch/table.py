@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ...files.atomic import atomic_path
 from ...structures import Structure
 
 TABLE = "results.csv"
@@ -63,6 +67,40 @@ def rows_of_report(number: str, report: Mapping[str, Any], structures: Sequence[
 def row_without_result(number: str, status: str, message: str = "") -> dict[str, Any]:
     """The row of a scan that failed or has not had its turn."""
     return {"scan": number, "status": status, "message": message}
+
+
+class Table:
+    """The rows of all scans, in their order, as text: those of ten thousand scans are to be kept and written."""
+
+    def __init__(self, numbers: Sequence[str], path: Path) -> None:
+        """All scans have not had their turn yet.
+
+        Args:
+            numbers: of the scans.
+            path: of the file.
+        """
+        self._path = path
+        self._texts = {number: _text([row_without_result(number, OPEN)]) for number in numbers}
+
+    def put(self, number: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """What is known of a scan now."""
+        self._texts[number] = _text(rows)
+
+    def write(self) -> None:
+        """Write the file, whole.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with atomic_path(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(COLUMNS)
+            file.writelines(self._texts.values())
+
+
+def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = io.StringIO(newline="")
+    csv.DictWriter(lines, COLUMNS, restval="").writerows(rows)
+    return lines.getvalue()
 
 
 def _rounded(value: Any, digits: int) -> Any:
