@@ -208,3 +208,18 @@ def test_where_the_model_is_unsure_lies_along_the_contours_on_the_grid_of_the_sc
     assert unsure[rim].mean() > 2.0 * unsure[core].mean()
     far = sitk.GetArrayFromImage(sitk.BinaryDilate(glands, (15, 15, 15))) == 0
     assert unsure[far].mean() < 2.0
+
+
+def test_a_gland_is_drawn_up_to_the_end_of_the_scan_and_not_in_the_empty_slices_beyond(sample, model, result):
+    right = sitk.GetArrayFromImage(result.labels) == RIGHT_PAROTID.label
+    heights = np.flatnonzero(right.any(axis=(1, 2)))
+    end = int(heights[0] + 0.6 * len(heights))  # the scan's last slice, above the middle of the gland
+    array = sitk.GetArrayFromImage(sample)
+    array[end + 1 :] = -1024
+    drawn = sitk.GetArrayFromImage(segment(like(sample, array), model).labels)
+    whole = sitk.GetArrayFromImage(result.labels)
+    for structure in PAROTIDS:
+        last = drawn[end] == structure.label
+        assert last.any()
+        assert dice(last, whole[end] == structure.label) > 0.7
+    assert not drawn[end + 1 :].any()
