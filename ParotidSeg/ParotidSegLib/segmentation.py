@@ -15,8 +15,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import ImageError
+from .geometry.ends import axis_along_body, filled_slices
 from .geometry.grids import Box, Grid
-from .geometry.sampling import sample_back
+from .geometry.sampling import EMPTY_BELOW_HU, sample_back
 from .glands.localization import Location, locate, region_around, whole_scan
 from .glands.postprocessing import contours_from, indecision, touched_axes
 from .glands.quality import Finding, Measurement, inspect, measure
@@ -171,6 +172,8 @@ def segment(
     progress("restore", 0.85, "Carrying the contours to the scan")
     with watch.stage("restore"):
         carried, box = _restore(probabilities[..., 1:], grid, scan)
+        if model.bundle.segmenter.preprocessing.continuation:
+            _clear_beyond_ends(carried, box.crop(scan))
         contours = contours_from(carried, box.place(np.zeros(carried.shape[:3], np.uint8), scan), structures)
         labels = _on_scan(contours.labels, box, scan)
         unsure = _on_scan(indecision(carried), box, scan) if uncertainty else None
@@ -267,6 +270,15 @@ def _restore(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[
     if carried is None:
         return np.zeros((1, 1, 1, probabilities.shape[-1]), np.float32), Box((0, 0, 0), (1, 1, 1))
     return carried
+
+
+def _clear_beyond_ends(carried: np.ndarray, part: sitk.Image) -> None:
+    """Take the probabilities (z, y, x, structures) out of the empty slices at the scan's ends: the scan that the
+    network saw went on there, the patient does not."""
+    filled = filled_slices(part, EMPTY_BELOW_HU)
+    planes = np.moveaxis(carried, 2 - axis_along_body(part), 0)
+    first, last = filled or (len(planes), len(planes))
+    planes[:first] = planes[last + 1 :] = 0.0
 
 
 def _on_scan(array: np.ndarray, box: Box, image: sitk.Image) -> sitk.Image:

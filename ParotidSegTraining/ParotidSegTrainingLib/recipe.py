@@ -76,6 +76,7 @@ class Augmentation:
         gamma: largest logarithm of the exponent that is applied to the shown values, taken from 0 to 1.
         noise: largest standard deviation of Gaussian noise.
         blur: largest standard deviation of a Gaussian blur in voxels; what is drawn below 0.2 changes nothing.
+        sharpness: largest share of the fine detail that is added, as a sharp kernel does; every other patch has none.
         anisotropy: largest factor by which the resolution along one random axis is lowered; below 1 for none.
         truncation: chance that the scan ends somewhere within the patch, at its top or its bottom.
         streaks: largest standard deviation of the streaks of a piece of metal, where they begin; for CT, since
@@ -104,13 +105,14 @@ class Augmentation:
     bolus: float = 0.0
     devices: float = 0.0
     field: float = 0.0
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("mirror", "truncation", "bolus", "devices", "field"):
             _require(0.0 <= getattr(self, name) <= 1.0, f"augmentation.{name} must lie between 0 and 1")
         for name in (
             *("rotation", "scale", "shear", "elastic"),
-            *("gain", "offset", "gamma", "noise", "blur", "anisotropy", "streaks"),
+            *("gain", "offset", "gamma", "noise", "blur", "sharpness", "anisotropy", "streaks"),
         ):
             _require(getattr(self, name) >= 0.0, f"augmentation.{name} must not be negative")
         _require(self.scale < 1.0, "augmentation.scale must lie below 1")

@@ -219,3 +219,18 @@ def test_one_opened_model_serves_four_threads_at_once(sample, engine):
         together = list(threads.map(lambda _: segment(sample, opened), range(4)))
     for one in together:
         np.testing.assert_array_equal(sitk.GetArrayFromImage(one.labels), alone)
+
+
+def test_a_gland_is_drawn_up_to_the_end_of_the_scan_and_not_in_the_empty_slices_beyond(sample, model, result):
+    right = sitk.GetArrayFromImage(result.labels) == RIGHT_PAROTID.label
+    heights = np.flatnonzero(right.any(axis=(1, 2)))
+    end = int(heights[0] + 0.6 * len(heights))  # the scan's last slice, above the middle of the gland
+    array = sitk.GetArrayFromImage(sample)
+    array[end + 1 :] = -1024
+    drawn = sitk.GetArrayFromImage(segment(like(sample, array), model).labels)
+    whole = sitk.GetArrayFromImage(result.labels)
+    for structure in PAROTIDS:
+        last = drawn[end] == structure.label
+        assert last.any()
+        assert dice(last, whole[end] == structure.label) > 0.7
+    assert not drawn[end + 1 :].any()

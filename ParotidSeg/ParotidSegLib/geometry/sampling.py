@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from .ends import continued, end_points
 from .grids import Box, Grid, box_around
 
 #: Air in CT, which is what lies beyond its edges.
 AIR_HU = -1024.0
+#: A slice of a CT without anything above this holds no patient.
+EMPTY_BELOW_HU = -300.0
 #: Full width at half maximum of a Gaussian, in standard deviations.
 _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 #: Below this many voxels a Gaussian changes nothing that interpolation does not blur anyway.
@@ -106,7 +109,12 @@ def sample(
 
 
 def sample_region(
-    image: sitk.Image, grid: Grid, *, outside: float = AIR_HU, resolution: Sequence[float] | None = None
+    image: sitk.Image,
+    grid: Grid,
+    *,
+    outside: float = AIR_HU,
+    resolution: Sequence[float] | None = None,
+    continuation: float = 0.0,
 ) -> np.ndarray:
     """Values of the image on the grid, float32 (z, y, x): only the part under the grid is smoothed and read.
 
@@ -115,12 +123,17 @@ def sample_region(
         grid: where to sample.
         outside: value beyond the image.
         resolution: see `smooth_for`.
+        continuation: how far a CT goes on beyond its ends along the body, by its own last slices, in mm.
     """
     margin = [3.0 * max(*grid.spacing, *(resolution or ()))] * 3
     box = box_around(image, grid.corners, margin)
     if box is None:
         return np.full(grid.shape, outside, np.float32)
-    return sample(smooth_for(box.crop(image), tuple(reversed(grid.spacing)), resolution), grid, outside=outside)
+    part = box.crop(image)
+    ends = end_points(part, EMPTY_BELOW_HU) if continuation else None
+    if ends:
+        part = continued(part, ends, continuation)
+    return sample(smooth_for(part, tuple(reversed(grid.spacing)), resolution), grid, outside=outside)
 
 
 def sample_back(probabilities: np.ndarray, grid: Grid, image: sitk.Image) -> tuple[np.ndarray, Box] | None:

@@ -21,6 +21,8 @@ from ..geometry.sampling import AIR_HU, sample_region
 MODALITIES = ("CT", "PT", "MR", "OT")
 #: No image of a patient is sampled finer or coarser than this, in mm.
 FINEST_MM, COARSEST_MM = 0.2, 20.0
+#: Farther than this no slice says anything of what lay beyond it.
+LONGEST_CONTINUATION_MM = 50.0
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,23 @@ class Preprocessing:
         resolution: how sharp an image may look: the full width at half maximum of a point in mm, (z, y, x). Sharper
             scans are smoothed to it, so that a network that learned from coarse scans sees no others, and one patient
             gets one contour, whatever the voxels. None: as sharp as the spacing allows.
+        continuation: how far a CT goes on beyond its ends along the body, by its own last slices, in mm; see
+            `geometry.ends`.
     """
 
     spacing: tuple[float, float, float]
     channels: tuple[Channel, ...] = (Channel(),)
     inputs: tuple[Input, ...] = (Input(),)
     resolution: tuple[float, float, float] | None = None
+    continuation: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(FINEST_MM <= edge <= COARSEST_MM for edge in self.spacing):
             raise ValueError(f"spacing must lie between {FINEST_MM:g} and {COARSEST_MM:g} mm")
         if self.resolution and not all(FINEST_MM <= width <= COARSEST_MM for width in self.resolution):
             raise ValueError(f"resolution must lie between {FINEST_MM:g} and {COARSEST_MM:g} mm")
+        if not 0.0 <= self.continuation <= LONGEST_CONTINUATION_MM:
+            raise ValueError(f"continuation must lie between 0 and {LONGEST_CONTINUATION_MM:g} mm")
         if not self.channels or not self.inputs:
             raise ValueError("channels and inputs must not be empty")
         if not all(0 <= channel.input < len(self.inputs) for channel in self.channels):
@@ -131,7 +138,13 @@ class Preprocessing:
     def sample_region(self, images: Sequence[sitk.Image], grid: Grid) -> np.ndarray:
         """The network's input on the grid, float32 (z, y, x, channels)."""
         sampled = [
-            sample_region(image, grid, outside=wanted.outside, resolution=self.resolution)
+            sample_region(
+                image,
+                grid,
+                outside=wanted.outside,
+                resolution=self.resolution,
+                continuation=self.continuation if wanted.modality == "CT" else 0.0,
+            )
             for image, wanted in zip(images, self.inputs, strict=True)
         ]
         return self.normalise(sampled, self.limits(images))

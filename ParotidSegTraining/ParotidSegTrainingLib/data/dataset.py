@@ -18,9 +18,10 @@ import SimpleITK as sitk
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.json_text import parse_json
+from ParotidSegLib.geometry.ends import continued, end_points
 from ParotidSegLib.geometry.grids import Box, box_around, physical_bounds, voxel_middles
 from ParotidSegLib.geometry.lattices import grid_difference
-from ParotidSegLib.geometry.sampling import smooth_for
+from ParotidSegLib.geometry.sampling import EMPTY_BELOW_HU, smooth_for
 from ParotidSegLib.model.preprocessing import Input, Preprocessing
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
@@ -210,6 +211,7 @@ def load_case(folder: DatasetFolder, name: str, recipe: Recipe, margin_mm: float
     array = sitk.GetArrayViewFromImage(labels)
     points = tuple(voxel_middles(labels, array == structure.label) for structure in folder.structures)
     everything = np.concatenate(points)
+    images, labels = _continued(images, labels, recipe.preprocessing)
     if len(everything):
         images = [_within(image, everything, margin_mm) for image in images]
     return Case(
@@ -240,6 +242,23 @@ def require_same_place(name: str, labels: sitk.Image, drawn: sitk.Image, structu
             len(here) and np.linalg.norm(here.mean(axis=0) - there.mean(axis=0)) > reach
         ):
             raise DataError(f"The contours of the case {name} as they were drawn lie elsewhere than those in masks/.")
+
+
+def _continued(
+    images: Sequence[sitk.Image], labels: sitk.Image, preprocessing: Preprocessing
+) -> tuple[list[sitk.Image], sitk.Image]:
+    """The CTs as networks see them beyond their ends, and the label map as far as the first image goes.
+
+    What a person drew goes on with the slice: a network that draws a gland up to the end need not see where that is.
+    """
+    pairs = list(zip(images, preprocessing.inputs, strict=True))
+    ends = [
+        end_points(image, EMPTY_BELOW_HU) if wanted.modality == "CT" and preprocessing.continuation else None
+        for image, wanted in pairs
+    ]
+    length = preprocessing.continuation
+    images = [continued(image, at, length) if at else image for image, at in zip(images, ends, strict=True)]
+    return images, continued(labels, ends[0], length) if ends[0] else labels
 
 
 def _within(image: sitk.Image, points: np.ndarray, margin_mm: float) -> sitk.Image:

@@ -42,6 +42,7 @@ class Parameters:
         gamma: exponent of the shown values, taken from 0 to 1.
         noise: standard deviation in half windows.
         blur: standard deviation in voxels.
+        sharpness: so much of the fine detail is added; a patch that is sharpened is not blurred.
         coarseness: factor by which the resolution is lowered along `coarse_axis` (0, 1, 2 for z, y, x); 1 for none.
         seed: of the noise, of the deformation and of the streaks.
         in_scan: part of the patch's height that the scan covers, from 0 (bottom) to 1 (top).
@@ -67,6 +68,7 @@ class Parameters:
     streaks: float = 0.0
     things: tuple[Thing, ...] = ()
     edges: tuple[FieldEdge, ...] = ()
+    sharpness: float = 0.0
 
 
 def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
@@ -105,6 +107,8 @@ def draw(ranges: Augmentation, rng: np.random.Generator) -> Parameters:
         streaks=max(0.0, float(rng.uniform(-ranges.streaks, ranges.streaks))),
         things=draw_things(ranges, rng),
         edges=draw_edges(ranges, rng),
+        # Drawn last, and only if asked for: recipes without it see the patches that they always saw.
+        sharpness=max(0.0, float(rng.uniform(-ranges.sharpness, ranges.sharpness))) if ranges.sharpness else 0.0,
     )
 
 
@@ -205,7 +209,9 @@ def change_intensity(
     changed = shown * np.float32(parameters.gain) + np.float32(parameters.offset)
     if parameters.coarseness > 1.0:
         changed = _per_channel(changed, lambda image: _coarsened(image, parameters))
-    if parameters.blur > 0.2:
+    if parameters.sharpness > 0.0:
+        changed = changed + np.float32(parameters.sharpness) * (changed - _per_channel(changed, _smoothed))
+    elif parameters.blur > 0.2:
         changed = _per_channel(changed, lambda image: sitk.DiscreteGaussian(image, parameters.blur**2, 9, 0.02, False))
     if parameters.streaks > 0.0:
         changed = changed + _streaks(changed.shape[:3], parameters, spacing)[..., np.newaxis]
@@ -221,6 +227,11 @@ def change_intensity(
 def _per_channel(shown: np.ndarray, change: Callable[[sitk.Image], sitk.Image]) -> np.ndarray:
     channels = (np.ascontiguousarray(shown[..., channel]) for channel in range(shown.shape[-1]))
     return np.stack([sitk.GetArrayFromImage(change(sitk.GetImageFromArray(values))) for values in channels], axis=-1)
+
+
+def _smoothed(image: sitk.Image) -> sitk.Image:
+    """Without the fine detail that a sharp kernel brings out: of one to three voxels."""
+    return sitk.DiscreteGaussian(image, 1.3**2, 9, 0.02, False)
 
 
 def _coarsened(image: sitk.Image, parameters: Parameters) -> sitk.Image:
@@ -259,9 +270,21 @@ def _streaks(shape: tuple[int, ...], parameters: Parameters, spacing: Sequence[f
     return (parameters.streaks * above[:, None, None] * plane).astype(np.float32)
 
 
-def end_scan(shown: np.ndarray, labels: np.ndarray, parameters: Parameters) -> None:
-    """Empty what lies beyond the end of the scan, in place: the lowest value, background; (z, y, x, …)."""
-    first, last = (round(share * labels.shape[0]) for share in parameters.in_scan)
+def end_scan(shown: np.ndarray, labels: np.ndarray, parameters: Parameters, continuation: int = 0) -> None:
+    """Empty what lies beyond the end of the scan, in place: the lowest value, background; (z, y, x, …).
+
+    Args:
+        shown, labels: of the patch.
+        parameters: the draw.
+        continuation: so many planes beyond its end the scan goes on as its last plane is, and the labels with it.
+    """
+    count = labels.shape[0]
+    first, last = (round(share * count) for share in parameters.in_scan)
+    if first < last:
+        for values in (shown, labels):
+            values[max(first - continuation, 0) : first] = values[first]
+            values[last : last + continuation] = values[last - 1]
+        first, last = max(first - continuation, 0), min(last + continuation, count)
     for beyond in (slice(0, first), slice(last, None)):
         shown[beyond] = -1.0
         labels[beyond] = 0

@@ -75,7 +75,7 @@ def cut(case: Case, recipe: Recipe, centre: Sequence[float] | np.ndarray, parame
     if skin is not None:
         limits = {i: case.limits[i] for i, channel in enumerate(preprocessing.channels) if channel.input == 0}
         end_field(shown, labels, skin, parameters.edges, spacing=preprocessing.spacing, limits=limits)
-    end_scan(shown, labels, parameters)
+    end_scan(shown, labels, parameters, round(preprocessing.continuation / preprocessing.spacing[0]))
     return Patch(shown, labels)
 
 

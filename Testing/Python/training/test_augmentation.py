@@ -307,6 +307,49 @@ def test_beyond_the_end_of_the_scan_there_is_air_without_noise_and_no_label(case
     assert whole.labels[beyond].any()
 
 
+@pytest.mark.parametrize(
+    ("in_scan", "last", "beyond", "air"),
+    [
+        ((0.0, 0.5), 11, slice(12, 15), slice(15, 24)),
+        ((0.5, 1.0), 12, slice(9, 12), slice(0, 9)),
+    ],
+)
+def test_a_scan_that_is_continued_ends_by_its_own_last_slice_and_so_do_the_labels(case, in_scan, last, beyond, air):
+    recipe = dataclasses.replace(RECIPE, preprocessing=dataclasses.replace(RECIPE.preprocessing, continuation=18.0))
+    assert recipe.preprocessing.spacing[0] == 6.0
+    whole, ended = (cut(case, recipe, case.midpoint, Parameters(in_scan=part)) for part in ((0.0, 1.0), in_scan))
+    for of_whole, of_ended in ((whole.image, ended.image), (whole.labels, ended.labels)):
+        np.testing.assert_array_equal(of_ended[beyond], np.repeat(of_whole[last : last + 1], 3, axis=0))
+    assert ended.labels[beyond].any()
+    assert np.all(ended.image[air] == -1.0)
+    assert not ended.labels[air].any()
+
+
+def test_every_other_patch_is_sharpened_where_the_recipe_asks_for_it():
+    rng = np.random.default_rng(15)
+    drawn = np.array([draw(dataclasses.replace(NOTHING, sharpness=1.2), rng).sharpness for _ in range(500)])
+    assert (drawn > 0).mean() == pytest.approx(0.5, abs=0.07)
+    assert 1.1 < drawn.max() <= 1.2
+
+
+def test_sharpening_brings_out_detail_and_leaves_what_is_even():
+    rng = np.random.default_rng(16)
+    shown = rng.normal(0.0, 0.1, (16, 16, 16, 1)).astype(np.float32)
+    sharp = change_intensity(shown, Parameters(sharpness=1.0))
+    assert sharp.std() > 1.5 * shown.std()
+    assert sharp.mean() == pytest.approx(shown.mean(), abs=0.01)
+    flat = np.full((16, 16, 16, 1), 0.25, np.float32)
+    np.testing.assert_allclose(change_intensity(flat, Parameters(sharpness=1.0)), flat, atol=1e-6)
+
+
+def test_recipes_without_sharpening_see_the_patches_that_they_always_saw():
+    drawn = [
+        draw(dataclasses.replace(Augmentation(streaks=1.0, field=0.5), sharpness=s), np.random.default_rng(17))
+        for s in (0.0, 1.0)
+    ]
+    assert dataclasses.replace(drawn[1], sharpness=0.0) == drawn[0]
+
+
 def test_scans_end_as_often_as_the_recipe_says_above_as_often_as_below():
     rng = np.random.default_rng(7)
     ends = [draw(dataclasses.replace(NOTHING, truncation=0.4), rng).in_scan for _ in range(500)]
