@@ -103,4 +103,16 @@ def _is_running(process: int) -> bool:
         return False
     except (OSError, OverflowError):
         return True
-    return True
+    return not _is_defunct(process)
+
+
+def _is_defunct(process: int) -> bool:
+    """Whether a process has ended and only its number is left, because nobody has asked yet how it ended.
+
+    In a container the first process may not ask for a long time, or never.
+    """
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no such system, or gone by now: the next call finds out
+        return False
+    return text.rpartition(")")[2].split()[:1] in (["Z"], ["X"])

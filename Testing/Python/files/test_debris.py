@@ -47,6 +47,17 @@ def test_the_folder_of_a_killed_process_is_cleared_by_the_next(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells that a process is defunct")
+def test_the_folder_of_a_killed_process_is_cleared_though_nobody_has_asked_how_it_ended(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its number is still taken
+    assert list(tmp_path.glob(".parotidseg-*"))
+    os.kill(process.pid, 0)
+    clear(tmp_path, ".parotidseg-")
+    assert list(tmp_path.iterdir()) == []
+    assert process.wait() == -signal.SIGKILL
+
+
 def test_folders_of_living_processes_of_others_and_of_other_kinds_stay(tmp_path):
     mine = tmp_path / own_name(".parotidseg-")
     mine.mkdir()
