@@ -44,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
         help="run folder of the network that finds parotid glands, or a bundle that has one (without: the whole scan)",
     )
     bundle.add_argument("--weights", default="hybrid", choices=("hybrid", "best_dice", "last"))
+    bundle.add_argument(
+        "--mix-with", type=Path, metavar="WEIGHTS", help="weights that take part, such as those the run started from"
+    )
+    bundle.add_argument("--share", type=float, default=0.15, help="of the weights to mix with (default: 0.15)")
     bundle.add_argument("--version", required=True, help="semantic version, e.g. 0.1.0")
     bundle.add_argument("--description", required=True, help="one sentence")
     bundle.add_argument("--trained-on", required=True, help="one sentence about the training data")
@@ -53,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _bundle(arguments: argparse.Namespace) -> None:
     from .training.bundling import make_bundle
+    from .training.mixture import Mixture
 
     make_bundle(
         arguments.output,
@@ -63,6 +68,7 @@ def _bundle(arguments: argparse.Namespace) -> None:
         choice=arguments.weights,
         training={"data": arguments.trained_on},
         description=arguments.description,
+        mixed_with=Mixture(arguments.mix_with, arguments.share) if arguments.mix_with else None,
     )
     print(f"{arguments.output} is ready.")
 

@@ -25,6 +25,7 @@ from ParotidSegLib.writing.export import write_json
 from .. import recipe as recipes
 from ..recipe import Recipe
 from .checkpoints import UNFIT, load_weights
+from .mixture import Mixture
 
 INTENDED_USE = (
     "Draft contours of the parotid glands in head-and-neck CT of adults, for review and correction by a clinician; "
@@ -46,6 +47,7 @@ def make_bundle(
     training: Mapping[str, Any],
     description: str,
     licence: str = "MIT",
+    mixed_with: Mixture | None = None,
 ) -> Path:
     """Write a bundle from a segmenter's and, for the parotid glands, a locator's run folder.
 
@@ -62,12 +64,13 @@ def make_bundle(
             taken over as it is; None if the segmenter is to look at all of a scan.
         choice: which weights of the segmenter: "hybrid", "best_dice" or "last".
         training: what is said about the data.
+        mixed_with: weights that take part in the segmenter's.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: a run folder has no such weights, or is damaged.
+        DataError: a run folder has no such weights, or is damaged; or the weights to mix with are of another network.
         BundleError: what was written is no valid bundle (its version, for instance, is not of the form 1.2.3).
         OutputError: the folder cannot be written, or holds something else than a bundle.
     """
@@ -78,11 +81,11 @@ def make_bundle(
             folder = temporary / output.name
             folder.mkdir()
             networks: dict[str, Any] = {"locator": None}
-            for role, run, weights in (("segmenter", segmenter_run, choice), ("locator", locator_run, "last")):
-                if run is not None and role == "locator" and _is_bundle(run):
-                    networks[role] = _take_locator(folder, load_bundle(str(run)))
-                elif run is not None:
-                    networks[role] = _export_network(folder, run, role, weights)
+            networks["segmenter"] = _export_network(folder, segmenter_run, "segmenter", choice, mixed_with)
+            if locator_run is not None and _is_bundle(locator_run):
+                networks["locator"] = _take_locator(folder, load_bundle(str(locator_run)))
+            elif locator_run is not None:
+                networks["locator"] = _export_network(folder, locator_run, "locator", "last")
             segmenter = recipes.load(str(segmenter_run / "recipe.json"))
             data = {
                 "schema": SCHEMA,
@@ -93,7 +96,12 @@ def make_bundle(
                 "licence": licence,
                 "structures": [_json_ready(asdict(structure)) for structure in segmenter.structures],
                 **networks,
-                "training": {**training, "weights": choice, "epochs": _finished_epochs(segmenter_run)},
+                "training": {
+                    **training,
+                    "weights": choice,
+                    "epochs": _finished_epochs(segmenter_run),
+                    **({"mixed_with": mixed_with.described()} if mixed_with else {}),
+                },
                 "validation": {},
                 "files": _hashes(folder),
             }
@@ -182,7 +190,7 @@ def exchange_files(
     write_json({**data, **fields, "files": files}, bundle / "bundle.json")
 
 
-def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str, Any]:
+def _export_network(folder: Path, run: Path, role: str, choice: str, mixture: Mixture | None = None) -> dict[str, Any]:
     source = run / f"{choice}.weights.h5"
     if not source.is_file():
         raise DataError(f"The run {run} has no weights '{choice}'; it has to finish an epoch first.")
@@ -195,6 +203,8 @@ def _export_network(folder: Path, run: Path, role: str, choice: str) -> dict[str
             f"The weights '{choice}' of the run {run} are damaged or of another network: choose others with --weights, "
             "or another run."
         ) from error
+    if mixture:
+        mixture.into(model)
     model.set_weights([weight.astype(np.float16).astype(np.float32) for weight in model.get_weights()])
     stem = {"segmenter": "network", "locator": "locator"}[role]
     model.save_weights(folder / f"{stem}.weights.h5")

@@ -27,6 +27,8 @@ EDGE_MM = 4.0
 CONTACT_MM = 0.3
 #: Wavelengths of the waves of a gap, mm, and how many are added.
 WAVES_MM, WAVES = (15.0, 60.0), 4
+#: How often a bolus is of the kind that costs most.
+HARDEST = 0.5
 #: Directions, in radians.
 LARGER_X, BACK = 0.0, math.pi / 2.0
 
@@ -77,8 +79,13 @@ def draw_things(ranges: Augmentation, rng: np.random.Generator) -> tuple[Thing, 
 
 
 def _bolus(rng: np.random.Generator) -> list[Thing]:
-    """A pad on one cheek, or one on each: tissue-like, in contact or with a small gap."""
+    """A pad on one cheek, or one on each: tissue-like, in contact or with a small gap.
+
+    Half of the time it is what costs most: thick, in contact, over the gland, of a gland's value.
+    """
     sides = [LARGER_X, math.pi] if rng.random() < 0.6 else [math.pi * float(rng.integers(2))]
+    if rng.random() < HARDEST:
+        return [_hardest_pad(side, rng) for side in sides]
     pads = []
     material = (rng.uniform(-60.0, 60.0), rng.uniform(0.0, 10.0))
     for side in sides:
@@ -98,6 +105,18 @@ def _bolus(rng: np.random.Generator) -> list[Thing]:
             )
         )
     return pads
+
+
+def _hardest_pad(side: float, rng: np.random.Generator) -> Thing:
+    return Thing(
+        rng.uniform(-60.0, 20.0),
+        rng.uniform(0.0, 10.0),
+        azimuth=side + rng.normal(0.0, math.radians(15.0)),
+        half_width=rng.uniform(40.0, 90.0),
+        middle=rng.uniform(0.25, 0.75),
+        half_height=rng.uniform(35.0, 80.0),
+        thickness=rng.uniform(8.0, 20.0),
+    )
 
 
 def _mask(rng: np.random.Generator) -> list[Thing]:
