@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ..geometry.ends import axis_along_body
 from ..geometry.surfaces import joint_bounding_box
 from ..structures import PAROTIDS, Structure
 from .anatomy import choose_pair, pieces
 
 #: Specks below this are no candidates for a gland.
 LEAST_ML = 0.5
+#: A gland tapers at its ends, and there the network's probabilities are low before the gland is over: contours end a
+#: slice or two before those of careful readers. So much of the gland's own probability suffices for so far beyond the
+#: ends, mm (one slice at least); chosen in a cross-validation, see Testing/Benchmarks/ACCURACY.md.
+END_PROBABILITY, END_MM = 0.4, 2.5
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,39 @@ def glands_from(probabilities: np.ndarray, geometry: sitk.Image) -> Contours:
     labels = np.zeros(background.shape, np.uint8)
     dropped = {}
     for channel, (structure, piece) in enumerate(zip(PAROTIDS, chosen, strict=True)):
-        kept = piece.mask if piece else np.zeros_like(masks[channel])
+        kept = piece.mask.copy() if piece else np.zeros_like(masks[channel])
         dropped[structure.label] = float((masks[channel] & ~kept).sum()) * voxel_ml
         if piece:
+            own, other = probabilities[..., channel], probabilities[..., 1 - channel]
+            _taper(kept, (own > END_PROBABILITY) & (own > other) & (labels == 0), geometry)
             box = joint_bounding_box(kept, kept)
             filled = sitk.BinaryFillhole(sitk.GetImageFromArray(kept[box].astype(np.uint8)))
             free = labels[box] == 0
             labels[box][(sitk.GetArrayViewFromImage(filled) > 0) & free] = structure.label
     return Contours(labels, dropped)
+
+
+def _taper(gland: np.ndarray, candidates: np.ndarray, geometry: sitk.Image) -> None:
+    """Let a gland go on beyond its upper and its lower end, in place, as far as candidates hang together with it.
+
+    Args:
+        gland: bool (z, y, x), not empty.
+        candidates: bool (z, y, x), where it may go on.
+        geometry: an image on the same voxels; only its geometry is used.
+    """
+    axis = axis_along_body(geometry)
+    slices, allowed = np.moveaxis(gland, 2 - axis, 0), np.moveaxis(candidates, 2 - axis, 0)
+    numbers = np.flatnonzero(slices.any(axis=(1, 2)))
+    most = max(1, round(END_MM / geometry.GetSpacing()[axis]))
+    for end, step in ((int(numbers[0]), -1), (int(numbers[-1]), 1)):
+        for number in range(end + step, end + step * (most + 1), step):
+            if not 0 <= number < len(slices):
+                break
+            seeds = slices[number - step] & allowed[number]
+            if not seeds.any():
+                break
+            images = (sitk.GetImageFromArray(plane.astype(np.uint8)) for plane in (seeds, allowed[number]))
+            slices[number] = sitk.GetArrayFromImage(sitk.BinaryReconstructionByDilation(*images)) > 0
 
 
 def touched_axes(labels: np.ndarray) -> tuple[bool, bool, bool]:

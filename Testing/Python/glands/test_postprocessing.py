@@ -131,6 +131,54 @@ def test_the_sides_are_the_patients_in_every_orientation():
         np.testing.assert_array_equal(result.labels, np.where(truth == 3, 0, truth))
 
 
+# --- the ends ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_gland_tapers_one_voxel_of_the_network_beyond_its_ends(geometry):
+    above, far, beside = (slice(15, 16), slice(12, 14), slice(8, 12)), (slice(16, 17), *RIGHT[1:]), slice(15, 17)
+    probabilities = marked((0, RIGHT, 0.8), (1, LEFT, 0.8), (0, above, 0.45), (0, far, 0.45))
+    probabilities[RIGHT[0], RIGHT[1], beside, 0] = 0.45  # to the side nothing is added
+    probabilities[4, 12:14, 8:12, 0] = 0.38  # too little
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[RIGHT], expected[LEFT], expected[above] = 1, 2, 1
+    np.testing.assert_array_equal(glands_from(probabilities, geometry).labels, expected)
+
+
+def test_what_does_not_hang_together_with_the_end_is_not_added(geometry):
+    apart, other = (slice(15, 16), slice(12, 14), slice(18, 22)), (slice(4, 5), slice(12, 14), slice(8, 12))
+    probabilities = marked((0, RIGHT, 0.8), (1, LEFT, 0.8), (0, apart, 0.45), (0, other, 0.42), (1, other, 0.44))
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[RIGHT], expected[LEFT] = 1, 2
+    np.testing.assert_array_equal(glands_from(probabilities, geometry).labels, expected)
+
+
+@pytest.mark.parametrize(("step", "added"), [(5.0, 1), (2.5, 1), (1.0, 2)])
+def test_the_ends_are_those_along_the_body_in_every_orientation(step, added):
+    def probability(points):
+        """Cylinders along the body, 24 mm high, that go on with less probability in all directions."""
+        x, across, height = points[..., 0], points[..., 1], np.abs(points[..., 2])
+        radius = np.hypot(np.abs(x) - 60.0, across)
+        return np.select([(radius < 9.0) & (height < 12.0), (radius < 14.0) & (height < 30.0)], [0.8, 0.45])
+
+    layers = round(70.0 / step)
+    image = image_of(probability, (52, 11, layers), (3.0, 3.0, step), (-76.5, -15.0, -34.5), np.eye(3).ravel())
+    for other in all_orientations(image):
+        inside = image_of(
+            lambda p: p[..., 0], other.GetSize(), other.GetSpacing(), other.GetOrigin(), other.GetDirection()
+        )
+        x, values = sitk.GetArrayFromImage(inside), sitk.GetArrayFromImage(other)
+        labels = glands_from(np.stack([values * (x < 0), values * (x > 0)], axis=-1).astype(np.float32), other).labels
+        core = np.argwhere(values > 0.5)
+        drawn = np.argwhere(labels > 0)
+        axis = 2 - int(np.argmax(np.abs(np.reshape(other.GetDirection(), (3, 3))[2])))
+        more = np.stack([core.min(axis=0) - drawn.min(axis=0), drawn.max(axis=0) - core.max(axis=0)])
+        assert (more[:, axis] == added).all()
+        middle = np.take(labels, labels.shape[axis] // 2, axis)
+        assert np.count_nonzero(middle) == np.count_nonzero(np.take(values, labels.shape[axis] // 2, axis) > 0.5)
+        assert set(np.unique(labels[x < 0])) == {0, 1}
+        assert set(np.unique(labels[x > 0])) == {0, 2}
+
+
 @pytest.mark.parametrize(
     ("index", "touched"),
     [
