@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from made_changes import CHANGES, body_of
-from robustness import DATA, HARM, UNCHANGED, Task, changed_scan, compared, label_file, site_of
+from robustness import DATA, HARM, UNCHANGED, WRONG_SIZE, Task, changed_scan, compared, label_file, site_of
 
 from ParotidSegLib.geometry.grids import Box
 from ParotidSegLib.glands.cheek import look_beside
@@ -30,7 +30,6 @@ from ParotidSegTrainingLib.data.dataset import DatasetFolder
 
 #: The patients are judged in so many parts.
 FOLDS = 5
-WRONG_SIZE = "wrong voxels"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ import SimpleITK as sitk
 from made_training import HEAD, head_with_glands
 
 from Benchmarks.made_changes import CHANGES, FULL_RESOLUTION, body_of, off_skin
-from Benchmarks.robustness import UNCHANGED, Gland, back_in_place, changed_scan, on, site_of, table_row
+from Benchmarks.robustness import (
+    UNCHANGED,
+    Gland,
+    back_in_place,
+    changed_scan,
+    on,
+    results_of,
+    site_of,
+    summary,
+    table_row,
+)
 
 CASE = "head"
 
@@ -66,14 +76,47 @@ def test_a_head_of_the_wrong_size_is_smaller_and_lies_where_it_was_once_it_is_ba
     assert (back.GetSpacing(), back.GetOrigin()) == (image.GetSpacing(), image.GetOrigin())
 
 
-def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
-    def gland(case: str, after: float, findings: str = "", outside: float = 0.0) -> Gland:
-        return Gland("b", case, "c", "Parotid_R", 0.8, after, 0.8, after, outside, False, False, findings)
+def gland(case: str, after: float, findings: str = "", *, outside=0.0, lost=0.0, change="c") -> Gland:
+    return Gland("b", case, change, "Parotid_R", 0.8, after, 0.8, after, lost, outside, False, False, findings)
 
-    glands = [gland("1", 0.5, "material-on-skin", 0.2), gland("2", 0.6), gland("3", 0.79, "volume-unusual")]
-    row = table_row("c", [*glands, gland("4", 0.8)])
+
+def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
+    glands = [
+        gland("1", 0.5, "material-on-skin", outside=0.2),
+        gland("2", 0.6),
+        gland("3", 0.79, "volume-unusual"),
+        gland("4", 0.8),
+    ]
+    row = table_row("c", glands)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["c", "0.128", "0.300", "0.128", "0.300", "1 of 4", "0, 0", "2 / 1", "1 of 2"]
+    assert cells == ["c", "0.128", "0.300", "0.128", "0.300", "1 of 4", "0, 0", "2 / 1", "1 of 2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("after", "findings", "lost", "alarm"),
+    [
+        (0.8, "gland-cut-by-scan", 0.01, False),
+        (0.8, "gland-cut-by-scan", 0.0, True),
+        (0.8, "gland-cut-by-scan volume-unusual", 0.01, True),
+        (0.8, "volume-unusual", 0.01, True),
+        (0.6, "volume-unusual", 0.0, False),
+        (0.8, "", 0.0, False),
+    ],
+)
+def test_only_what_says_a_cut_gland_is_cut_is_no_false_alarm_on_a_result_that_is_not_harmed(
+    after, findings, lost, alarm
+):
+    other = gland("1", 0.8, findings)
+    assert [result.is_false_alarm for result in results_of([other, gland("1", after, findings, lost=lost)])] == [alarm]
+
+
+def test_the_summary_leaves_out_wrong_voxels_and_counts_results():
+    glands = [gland(case, 0.8, "", change=change) for case in "123" for change in "cd"]
+    glands += [gland("4", 0.6, "material-on-skin"), gland("4", 0.8, "volume-unusual", change="d")]
+    glands += [gland("4", 0.5, change="wrong voxels, head 0.75 as large")]
+    said = summary(glands)
+    assert said.startswith("8 results; harmed, with a finding: 1 of 1 (100.0%, 100% to 100%); unharmed")
+    assert "with a false alarm: 1 of 7 (14.3%, 0% to 60%), of 1 patients; volume-unusual 1" in said
 
 
 def test_the_unchanged_scan_is_the_scan(head):
