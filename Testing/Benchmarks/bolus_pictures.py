@@ -13,9 +13,13 @@ validation patient that no training has seen: nobody chose it by the result.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import SimpleITK as sitk
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 from made_changes import CHANGES
 from robustness import DATA, changed_scan, dice, model_of, on, segmented, site_of
 
@@ -28,6 +32,8 @@ from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging.overlays import find_difference
 
 DASHES = (0.0, (3.0, 2.0))
+#: Edge of a view.
+PIXELS = 480
 #: Validation patients that no figure may be taken from: a broken reference, and three that were learned from.
 NOT_UNSEEN = ("pt_221", "pt_206", "pt_212", "pt_233")
 
@@ -52,8 +58,8 @@ class Version:
     def lines(self, colour: tuple[int, int, int]) -> list[Line]:
         """Dashed without bolus, solid with it."""
         return [
-            Line(f"{self.name} without bolus", self.without, colour, style=DASHES),
-            Line(f"{self.name} with bolus", self.with_bolus, colour),
+            Line(f"{self.name}, no bolus", self.without, colour, style=DASHES),
+            Line(f"{self.name}, bolus", self.with_bolus, colour),
         ]
 
     def view(self, structure: Structure) -> ContourView | None:
@@ -64,7 +70,7 @@ class Version:
         masks = [sitk.GetArrayViewFromImage(labels) == structure.label for labels in (self.without, self.with_bolus)]
         caption = (
             f"{structure.name}   z = {signed(found.z)} mm\n"
-            f"where {self.name} differs most: Dice with and without bolus {dice(*masks):.3f}"
+            f"here {self.name} differs most; Dice of the two {dice(*masks):.3f}"
         )
         return ContourView(structure, found.centre, found.field, caption)
 
@@ -90,12 +96,13 @@ def main() -> None:
         path, reference = data.image_paths(name)[0], sitk.DICOMOrient(data.read_mask(name), "LPS")
     scan = sitk.DICOMOrient(read_image(path), "LPS")
     versions = [Version(bundle, scan) for bundle in options.bundles]
-    changed = changed_scan(scan, site_of(reference or versions[1].without), change, name)
+    reference = versions[1].without if reference is None else reference
+    changed = changed_scan(scan, site_of(reference), change, name)
     for version in versions:
         version.lay(changed)
     views = [view for version in versions for gland in PAROTIDS if (view := version.view(gland))]
     lines = [*versions[0].lines(COLOUR_A), *versions[1].lines(COLOUR_B)]
-    draw_contours(changed, views, lines, options.output, title=f"{name}   {change}")
+    draw_contours(changed, views, lines, options.output, title=f"{name}   {change}", pixels=PIXELS)
     print(options.output)
 
 

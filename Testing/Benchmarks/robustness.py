@@ -8,7 +8,8 @@ one, rightly or not. Or, with --ct, does so with scans that have no reference: t
 
 A result is what became of one patient after one change. It is harmed if one of its glands loses more than 0.1 of its
 Dice with the whole reference, of which a part may lie out of the field that is left. A finding on an unharmed result is
-right if it says that a gland is cut (`gland-cut-by-scan`) and part of the reference does lie out of the field; any
+right if it says what is so: that a gland is cut (`gland-cut-by-scan`) where part of the reference lies out of the
+field, or that a contour runs into material (`material-on-skin`) where more than 5 % of it lies outside the skin. Any
 other finding there is a false alarm. What is said after the table leaves out the rows with wrong voxel sizes, in which
 a finding is wanted that harm to the Dice does not call for.
 
@@ -51,8 +52,10 @@ from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
 UNCHANGED = "as it is"
 HARM, OUTSIDE = 0.1, 0.05
-#: The finding that is right wherever part of the reference lies out of the field; the rows that ask for another one.
-CUT, WRONG_SIZE = "gland-cut-by-scan", "wrong voxels"
+#: Findings that are right where part of the reference lies out of the field, and where a contour leaves the skin.
+CUT, MATERIAL = "gland-cut-by-scan", "material-on-skin"
+#: The rows in which findings are wanted that harm to the Dice does not call for.
+WRONG_SIZE = "wrong voxels"
 #: How often patients are drawn anew for an interval.
 DRAWS = 2000
 #: Voxels larger by this factor than those of the reference count as the coarser grid, on which contours are compared.
@@ -94,18 +97,18 @@ class Gland:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one patient after one change, and which findings there are."""
+    """What became of one patient after one change, which findings there are, and which would be right in any case."""
 
     case: str
     change: str
     harmed: bool
-    cut: bool
     codes: frozenset[str]
+    right: frozenset[str]
 
     @property
     def is_false_alarm(self) -> bool:
         """Whether a result that is not harmed has a finding that is not right."""
-        return not self.harmed and bool(self.codes - {CUT} if self.cut else self.codes)
+        return not self.harmed and not self.codes <= self.right
 
 
 @dataclass(frozen=True)
@@ -244,11 +247,20 @@ def results_of(glands: Sequence[Gland]) -> list[Result]:
     for gland in glands:
         groups.setdefault((gland.case, gland.change), []).append(gland)
     return [
-        Result(
-            *key, max(g.drop for g in both) > HARM, max(g.lost for g in both) > 0.0, frozenset(both[0].findings.split())
-        )
+        Result(*key, is_harmed(both), frozenset(both[0].findings.split()), right_findings(both))
         for key, both in groups.items()
     ]
+
+
+def is_harmed(glands: Sequence[Gland]) -> bool:
+    """Whether one of the glands lost more than may be."""
+    return max(gland.drop for gland in glands) > HARM
+
+
+def right_findings(glands: Sequence[Gland]) -> frozenset[str]:
+    """What may be said of these glands whether they are harmed or not, because it is so."""
+    so = {CUT: any(gland.lost > 0.0 for gland in glands), MATERIAL: any(gland.outside > OUTSIDE for gland in glands)}
+    return frozenset(code for code, is_so in so.items() if is_so)
 
 
 def table_row(change: str, glands: Sequence[Gland]) -> str:

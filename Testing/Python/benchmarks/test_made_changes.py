@@ -93,21 +93,23 @@ def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
 
 
 @pytest.mark.parametrize(
-    ("after", "findings", "lost", "alarm"),
+    ("after", "findings", "place", "alarm"),
     [
-        (0.8, "gland-cut-by-scan", 0.01, False),
-        (0.8, "gland-cut-by-scan", 0.0, True),
-        (0.8, "gland-cut-by-scan volume-unusual", 0.01, True),
-        (0.8, "volume-unusual", 0.01, True),
-        (0.6, "volume-unusual", 0.0, False),
-        (0.8, "", 0.0, False),
+        (0.8, "gland-cut-by-scan", {"lost": 0.01}, False),
+        (0.8, "gland-cut-by-scan", {"outside": 0.2}, True),
+        (0.8, "gland-cut-by-scan volume-unusual", {"lost": 0.01}, True),
+        (0.8, "material-on-skin", {"outside": 0.06}, False),
+        (0.8, "material-on-skin", {"outside": 0.04, "lost": 0.2}, True),
+        (0.8, "volume-unusual", {"lost": 0.01, "outside": 0.06}, True),
+        (0.6, "volume-unusual", {}, False),
+        (0.8, "", {}, False),
     ],
 )
-def test_only_what_says_a_cut_gland_is_cut_is_no_false_alarm_on_a_result_that_is_not_harmed(
-    after, findings, lost, alarm
+def test_a_finding_on_a_result_that_is_not_harmed_is_a_false_alarm_unless_it_says_what_is_so(
+    after, findings, place, alarm
 ):
     other = gland("1", 0.8, findings)
-    assert [result.is_false_alarm for result in results_of([other, gland("1", after, findings, lost=lost)])] == [alarm]
+    assert [result.is_false_alarm for result in results_of([other, gland("1", after, findings, **place)])] == [alarm]
 
 
 def test_the_summary_leaves_out_wrong_voxels_and_counts_results():
