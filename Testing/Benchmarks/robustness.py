@@ -254,7 +254,7 @@ def results_of(glands: Sequence[Gland]) -> list[Result]:
 
 def is_harmed(glands: Sequence[Gland]) -> bool:
     """Whether one of the glands lost more than may be."""
-    return max(gland.drop for gland in glands) > HARM
+    return bool(max(gland.drop for gland in glands) > HARM)
 
 
 def right_findings(glands: Sequence[Gland]) -> frozenset[str]:

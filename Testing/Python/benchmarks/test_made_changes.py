@@ -77,7 +77,8 @@ def test_a_head_of_the_wrong_size_is_smaller_and_lies_where_it_was_once_it_is_ba
 
 
 def gland(case: str, after: float, findings: str = "", *, outside=0.0, lost=0.0, change="c") -> Gland:
-    return Gland("b", case, change, "Parotid_R", 0.8, after, 0.8, after, lost, outside, False, False, findings)
+    dice = np.float64(after)  # as it is measured
+    return Gland("b", case, change, "Parotid_R", 0.8, dice, 0.8, dice, lost, outside, False, False, findings)
 
 
 def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
