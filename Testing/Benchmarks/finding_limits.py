@@ -41,7 +41,7 @@ from robustness import (
 from ParotidSegLib.geometry.grids import Box
 from ParotidSegLib.glands.cheek import look_beside
 from ParotidSegLib.glands.postprocessing import Contours
-from ParotidSegLib.glands.quality import OUTWARD, cut_share, measure
+from ParotidSegLib.glands.quality import LEAST_MATERIAL_ROWS, OUTWARD, cut_share, measure
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
@@ -52,18 +52,23 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """The measures of one patient after one change; of its two glands the more conspicuous one counts."""
+    """The measures of one patient after one change; of its two glands the more conspicuous one counts.
+
+    `material`: share of the rows with material; `in_material`: of the contour, 0 where too few rows have any.
+    """
 
     case: str
     change: str
     harmed: bool
     right: frozenset[str]
+    material: float
     in_material: float
     at_end: float
     smallest_ml: float
     largest_ml: float
     lowest_hu: float
     highest_hu: float
+    ratio: float
     distance: float
 
 
@@ -86,11 +91,13 @@ class Measure:
     share: float = 0.0
 
 
+COVERED = "share of the contour in material"
 MEASURES = {
-    "share of the contour in material": Measure(lambda r: r.in_material, MATERIAL, kinds=("bolus",), share=0.01),
+    COVERED: Measure(lambda r: r.in_material, MATERIAL, kinds=("bolus",), share=0.01),
     "share at the end of the scan": Measure(lambda r: r.at_end, CUT, kinds=("field", "scan "), share=0.01),
     "largest volume, mL": Measure(lambda r: r.largest_ml, "volume-unusual"),
     "smallest volume, mL": Measure(lambda r: r.smallest_ml, "volume-unusual", -1),
+    "larger to smaller gland": Measure(lambda r: r.ratio, "volumes-asymmetric"),
     "highest mean, HU": Measure(lambda r: r.highest_hu, "density-unusual"),
     "lowest mean, HU": Measure(lambda r: r.lowest_hu, "density-unusual", -1),
 }
@@ -119,19 +126,21 @@ def results(folder: Path, data: DatasetFolder, cases: Sequence[str]) -> Iterator
 
 def measured(glands: Sequence[Gland], image: sitk.Image, labels: sitk.Image) -> Result:
     """The measures of one result."""
-    array, worst, box = sitk.GetArrayFromImage(labels), np.zeros(2), Box((0, 0, 0), image.GetSize())
+    array, worst, box = sitk.GetArrayFromImage(labels), np.zeros(3), Box((0, 0, 0), image.GetSize())
     for structure in PAROTIDS:
         inside = array == structure.label
         if inside.any():
             beside = look_beside(sitk.Cast(labels == structure.label, sitk.sitkUInt8), image, OUTWARD[structure])
             cut, _ = cut_share(inside, box, image)
-            worst = np.maximum(worst, [beside.in_material, max(beside.at_end, cut)])
+            covered = beside.in_material if beside.material >= LEAST_MATERIAL_ROWS else 0.0
+            worst = np.maximum(worst, [beside.material, covered, max(beside.at_end, cut)])
     found = list(measure(Contours(array, {}), box, image).values())
     volumes, means = ([getattr(one, name) for one in found] or [np.nan] for name in ("volume_ml", "mean_hu"))
     middles = [one.centroid for one in found]
     distance = float(np.linalg.norm(np.subtract(*middles))) if len(middles) == len(PAROTIDS) else float("nan")
     one = glands[0]
-    ends = (min(volumes), max(volumes), min(means), max(means))
+    ratio = max(volumes) / min(volumes)
+    ends = (min(volumes), max(volumes), min(means), max(means), ratio)
     return Result(
         one.case, one.change, is_harmed(glands), right_findings(glands), *map(float, worst), *map(float, ends), distance
     )
@@ -177,10 +186,14 @@ def main() -> int:
     print("| measure | limit | of the folds | harmed of its kind, found | false alarms |\n|---|---|---|---|---|")
     for name, one in MEASURES.items():
         print(row_of(name, one, found, folds))
+    bare = max((r.material, r.change) for r in found if "bolus" not in r.change and must_not(MEASURES[COVERED], r))
+    print(
+        f"\nwithout bolus and harm at most {bare[0]:.2f} of the rows of a contour have material beside them ({bare[1]})"
+    )
     right_size = [r.distance for r in found if r.change == UNCHANGED and np.isfinite(r.distance)]
     low, high = np.percentile(right_size, [0.5, 99.5])
     wrong = [r.distance for r in found if r.change.startswith(WRONG_SIZE) and np.isfinite(r.distance)]
-    print(f"\ndistance of the glands: {low:.0f} to {high:.0f} mm (99 % of the unchanged)")
+    print(f"distance of the glands: {low:.0f} to {high:.0f} mm (99 % of the unchanged)")
     if wrong:
         print(f"of heads of the wrong size {sum(not low <= d <= high for d in wrong)} of {len(wrong)} lie beyond it")
     return 0

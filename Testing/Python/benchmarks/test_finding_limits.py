@@ -11,7 +11,7 @@ AT_END = MEASURES["share at the end of the scan"]
 
 
 def result(case: str, *, ml=30.0, at_end=0.0, harmed=False, right=(), change="as it is") -> Result:
-    return Result(case, change, harmed, frozenset(right), 0.0, at_end, ml, ml, 0.0, 0.0, 110.0)
+    return Result(case, change, harmed, frozenset(right), 0.0, 0.0, at_end, ml, ml, 0.0, 0.0, 1.0, 110.0)
 
 
 def test_what_is_harmed_of_the_wrong_size_or_rightly_found_sets_no_limit():
