@@ -279,7 +279,7 @@ def table_row(change: str, glands: Sequence[Gland]) -> str:
         f"{sum(g.missed for g in glands)}, {sum(g.swapped for g in glands)}",
         f"{len(harmed)} / {sum(bool(r.codes) for r in harmed)}",
         f"{sum(bool(r.codes) for r in unharmed)} of {len(unharmed)}",
-        f"{sum(r.is_false_alarm for r in unharmed)}",
+        "wanted" if change.startswith(WRONG_SIZE) else f"{sum(r.is_false_alarm for r in unharmed)}",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -91,6 +91,7 @@ def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
     row = table_row("c", glands)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == ["c", "0.128", "0.300", "0.128", "0.300", "1 of 4", "0, 0", "2 / 1", "1 of 2", "1"]
+    assert table_row("wrong voxels, head 0.75 as large", glands).endswith("| 1 of 2 | wanted |")
 
 
 @pytest.mark.parametrize(
