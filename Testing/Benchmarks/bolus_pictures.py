@@ -1,11 +1,11 @@
 """A picture of what bolus does to the contours of two versions of a model.
 
 Lays the bolus of a row of `robustness.py` on both cheeks, contours the scan with it and without it with both versions,
-and draws the four sets of contours on the scan with bolus: above, for each gland, the slice in which the first
-version's contours with and without bolus differ most, below that of the second version. Without --case it is the first
-validation patient that no training has seen: nobody chose it by the result.
+and draws the four sets of contours, and the reference, on the scan with bolus: above, for each gland, the slice in
+which the first version's contours with and without bolus differ most, below that of the second version. Without --case
+it is the first validation patient that no training has seen: nobody chose it by the result.
 
-    git archive 43ce8df ParotidSeg/ParotidSegLib/bundles/parotid-ct | tar x --directory before
+    mkdir before && git archive 43ce8df ParotidSeg/ParotidSegLib/bundles/parotid-ct | tar x --directory before
     python Testing/Benchmarks/bolus_pictures.py before/ParotidSeg/ParotidSegLib/bundles/parotid-ct parotid-ct
         --output Resources/ModelCards/parotid-ct-bolus.png [--case pt_201 | --ct PATH] [--row PART] [--data OPENKBP]
 """
@@ -29,7 +29,7 @@ from ParotidSegLib.writing.pages.contour_pictures import ContourView, Line, draw
 from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
 from ParotidSegLib.writing.views import signed
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
-from ParotidSegTrainingLib.judging.overlays import find_difference
+from ParotidSegTrainingLib.judging.overlays import COLOUR_REFERENCE, find_difference
 
 DASHES = (0.0, (3.0, 2.0))
 #: Edge of a view.
@@ -51,15 +51,13 @@ class Version:
     def lay(self, changed: sitk.Image) -> None:
         """Contour the scan with bolus."""
         self.with_bolus, _ = segmented(changed, self.model)
-        moved = sitk.GetImageFromArray(on(self.without, changed))
-        moved.CopyInformation(changed)
-        self.without = moved
+        self.without = moved(self.without, changed)
 
     def lines(self, colour: tuple[int, int, int]) -> list[Line]:
         """Dashed without bolus, solid with it."""
         return [
-            Line(f"{self.name}, no bolus", self.without, colour, style=DASHES),
-            Line(f"{self.name}, bolus", self.with_bolus, colour),
+            Line(f"{self.name} without", self.without, colour, style=DASHES),
+            Line(f"{self.name} bolus", self.with_bolus, colour),
         ]
 
     def view(self, structure: Structure) -> ContourView | None:
@@ -73,6 +71,13 @@ class Version:
             f"here {self.name} differs most; Dice of the two {dice(*masks):.3f}"
         )
         return ContourView(structure, found.centre, found.field, caption)
+
+
+def moved(labels: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    """The labels on the voxels of another image."""
+    result = sitk.GetImageFromArray(on(labels, grid))
+    result.CopyInformation(grid)
+    return result
 
 
 def main() -> None:
@@ -96,12 +101,13 @@ def main() -> None:
         path, reference = data.image_paths(name)[0], sitk.DICOMOrient(data.read_mask(name), "LPS")
     scan = sitk.DICOMOrient(read_image(path), "LPS")
     versions = [Version(bundle, scan) for bundle in options.bundles]
-    reference = versions[1].without if reference is None else reference
-    changed = changed_scan(scan, site_of(reference), change, name)
+    site = site_of(versions[1].without if reference is None else reference)
+    changed = changed_scan(scan, site, change, name)
     for version in versions:
         version.lay(changed)
     views = [view for version in versions for gland in PAROTIDS if (view := version.view(gland))]
-    lines = [*versions[0].lines(COLOUR_A), *versions[1].lines(COLOUR_B)]
+    lines = [] if reference is None else [Line("reference", moved(reference, changed), COLOUR_REFERENCE, width=1.4)]
+    lines += [*versions[0].lines(COLOUR_A), *versions[1].lines(COLOUR_B)]
     draw_contours(changed, views, lines, options.output, title=f"{name}   {change}", pixels=PIXELS)
     print(options.output)
 
