@@ -3,9 +3,15 @@
 Segments the validation patients of a data set as they are and with one of `made_changes` at a time, through the
 segment() that users run, and prints what each change costs: the mean and the worst drop of the Dice with the reference
 over the glands (in all, and within what the scan still shows), the glands of which more than 5 % lie outside the skin,
-missed and swapped glands, patients that are harmed (a gland loses more than 0.1), how many of these have a finding, and
-how many of the unharmed have one. Or, with --ct, does so with scans that have no reference: their own contours stand
-for it.
+missed and swapped glands, results that are harmed, how many of these have a finding, and how many of the unharmed have
+one, rightly or not. Or, with --ct, does so with scans that have no reference: their own contours stand for it.
+
+A result is what became of one patient after one change. It is harmed if one of its glands loses more than 0.1 of its
+Dice with the whole reference, of which a part may lie out of the field that is left. A finding on an unharmed result is
+right if it says what is so: that a gland is cut (`gland-cut-by-scan`) where part of the reference lies out of the
+field, or that a contour runs into material (`material-on-skin`) where more than 5 % of it lies outside the skin. Any
+other finding there is a false alarm. What is said after the table leaves out the rows with wrong voxel sizes, in which
+a finding is wanted that harm to the Dice does not call for.
 
     python Testing/Benchmarks/robustness.py [--bundle NAME ...] [--data OPENKBP] [--split validation] [--cases N]
         [--rows PART ...] [--processes 2] [--output RESULTS.csv] [--keep FOLDER] [--ct PATH ...]
@@ -20,6 +26,7 @@ import csv
 import os
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -45,6 +52,12 @@ from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 DATA = Path(os.environ.get("PAROTIDSEG_DATA", ROOT.parent / "shared" / "data"))
 UNCHANGED = "as it is"
 HARM, OUTSIDE = 0.1, 0.05
+#: Findings that are right where part of the reference lies out of the field, and where a contour leaves the skin.
+CUT, MATERIAL = "gland-cut-by-scan", "material-on-skin"
+#: The rows in which findings are wanted that harm to the Dice does not call for.
+WRONG_SIZE = "wrong voxels"
+#: How often patients are drawn anew for an interval.
+DRAWS = 2000
 #: Voxels larger by this factor than those of the reference count as the coarser grid, on which contours are compared.
 COARSER = 1.2
 
@@ -53,7 +66,8 @@ COARSER = 1.2
 class Gland:
     """What became of one gland: Dice before and after, both also within the field that is left; share out of the skin.
 
-    Dice is that with the reference, before and after on the same voxels.
+    Dice is that with the reference, before and after on the same voxels; `lost` is the share of the reference that lies
+    out of the field that is left.
     """
 
     bundle: str
@@ -64,6 +78,7 @@ class Gland:
     after: float
     before_in_field: float
     after_in_field: float
+    lost: float
     outside: float
     missed: bool
     swapped: bool
@@ -78,6 +93,22 @@ class Gland:
     def drop_in_field(self) -> float:
         """The same within the field that is left."""
         return self.before_in_field - self.after_in_field
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one patient after one change, which findings there are, and which would be right in any case."""
+
+    case: str
+    change: str
+    harmed: bool
+    codes: frozenset[str]
+    right: frozenset[str]
+
+    @property
+    def is_false_alarm(self) -> bool:
+        """Whether a result that is not harmed has a finding that is not right."""
+        return not self.harmed and not self.codes <= self.right
 
 
 @dataclass(frozen=True)
@@ -120,7 +151,7 @@ def changed_scan(scan: sitk.Image, site: Site, change: str, case: str) -> sitk.I
 
 def back_in_place(labels: sitk.Image, scan: sitk.Image, change: str) -> sitk.Image:
     """Labels of a changed scan where the patient lay before: one that was turned or scaled has the same voxels."""
-    if change.startswith(("turned", "wrong voxels")):
+    if change.startswith(("turned", WRONG_SIZE)):
         labels = sitk.Image(labels)
         labels.CopyInformation(scan)
     return labels
@@ -195,6 +226,7 @@ def compared(
             dice(masks[0], masks[2]),
             dice(in_field[0], in_field[1]),
             dice(in_field[0], in_field[2]),
+            1.0 - np.count_nonzero(in_field[0]) / max(1, np.count_nonzero(masks[0])),
             float(np.mean(~within[own])) if own.any() else 0.0,
             bool(in_field[0].any() and not (in_field[0] & masks[2]).any()),
             swapped(structure, reference, after),
@@ -209,16 +241,34 @@ def swapped(structure: Structure, reference: np.ndarray, drawn: np.ndarray) -> b
     return bool(np.count_nonzero(inside == other) > np.count_nonzero(inside == structure.label))
 
 
+def results_of(glands: Sequence[Gland]) -> list[Result]:
+    """Both glands of a patient after a change, judged together."""
+    groups: dict[tuple[str, str], list[Gland]] = {}
+    for gland in glands:
+        groups.setdefault((gland.case, gland.change), []).append(gland)
+    return [
+        Result(*key, is_harmed(both), frozenset(both[0].findings.split()), right_findings(both))
+        for key, both in groups.items()
+    ]
+
+
+def is_harmed(glands: Sequence[Gland]) -> bool:
+    """Whether one of the glands lost more than may be."""
+    return bool(max(gland.drop for gland in glands) > HARM)
+
+
+def right_findings(glands: Sequence[Gland]) -> frozenset[str]:
+    """What may be said of these glands whether they are harmed or not, because it is so."""
+    so = {CUT: any(gland.lost > 0.0 for gland in glands), MATERIAL: any(gland.outside > OUTSIDE for gland in glands)}
+    return frozenset(code for code, is_so in so.items() if is_so)
+
+
 def table_row(change: str, glands: Sequence[Gland]) -> str:
     """One line of the table."""
     drops = np.array([g.drop for g in glands])
     in_field = np.array([g.drop_in_field for g in glands if np.isfinite(g.drop_in_field)])
-    patients: dict[str, list[Gland]] = {}
-    for gland in glands:
-        patients.setdefault(gland.case, []).append(gland)
-    harmed = [case for case, both in patients.items() if max(g.drop for g in both) > HARM]
-    warned = {case for case, both in patients.items() if both[0].findings}
-    unharmed = [case for case in patients if case not in harmed]
+    results = results_of(glands)
+    harmed, unharmed = ([r for r in results if r.harmed is wanted] for wanted in (True, False))
     cells = [
         change,
         f"{drops.mean():.3f}",
@@ -227,16 +277,43 @@ def table_row(change: str, glands: Sequence[Gland]) -> str:
         f"{in_field.max():.3f}" if in_field.size else "",
         f"{sum(g.outside > OUTSIDE for g in glands)} of {len(glands)}",
         f"{sum(g.missed for g in glands)}, {sum(g.swapped for g in glands)}",
-        f"{len(harmed)} / {sum(case in warned for case in harmed)}",
-        f"{sum(case in warned for case in unharmed)} of {len(unharmed)}",
+        f"{len(harmed)} / {sum(bool(r.codes) for r in harmed)}",
+        f"{sum(bool(r.codes) for r in unharmed)} of {len(unharmed)}",
+        "wanted" if change.startswith(WRONG_SIZE) else f"{sum(r.is_false_alarm for r in unharmed)}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 HEADER = (
     "| change | drop of Dice | worst | in the field | worst | > 5 % outside the skin | missed, swapped | "
-    "harmed / warned | unharmed with a finding |\n|---|---|---|---|---|---|---|---|---|"
+    "harmed / warned | unharmed with a finding | false alarms |\n|---|---|---|---|---|---|---|---|---|---|"
 )
+
+
+def summary(glands: Sequence[Gland]) -> str:
+    """Harmed and unharmed results in all rows but those with wrong voxels; 95 % intervals resample patients."""
+    results = [r for r in results_of(glands) if not r.change.startswith(WRONG_SIZE)]
+    rng, cases = np.random.default_rng(0), sorted({r.case for r in results})
+    weights = rng.multinomial(len(cases), [1.0 / len(cases)] * len(cases), size=DRAWS)
+
+    def share(some: Sequence[Result], counted: Sequence[bool]) -> str:
+        if not some:
+            return "0 of 0"
+        place = np.array([cases.index(r.case) for r in some])
+        whole = np.bincount(place, minlength=len(cases)) @ weights.T
+        part = np.bincount(place, np.array(counted, float), len(cases)) @ weights.T
+        low, high = np.percentile(part[whole > 0] / whole[whole > 0], (2.5, 97.5))
+        return f"{sum(counted)} of {len(some)} ({np.mean(counted):.1%}, {low:.0%} to {high:.0%})"
+
+    harmed, unharmed = ([r for r in results if r.harmed is wanted] for wanted in (True, False))
+    alarms = [r for r in unharmed if r.is_false_alarm]
+    codes = Counter(code for r in alarms for code in r.codes)
+    return (
+        f"{len(results)} results; harmed, with a finding: {share(harmed, [bool(r.codes) for r in harmed])}; unharmed, "
+        f"with a finding: {share(unharmed, [bool(r.codes) for r in unharmed])}, with a false alarm: "
+        f"{share(unharmed, [r.is_false_alarm for r in unharmed])}, of {len({r.case for r in alarms})} patients"
+        + "".join(f"; {code} {count}" for code, count in codes.most_common())
+    )
 
 
 def tasks_of(options: argparse.Namespace) -> list[Task]:
@@ -296,6 +373,7 @@ def main() -> int:
         print(f"\n{version.name} {version.version}, {patients} scans\n\n{HEADER}")
         for change in dict.fromkeys(gland.change for gland in of_bundle):
             print(table_row(change, [gland for gland in of_bundle if gland.change == change]))
+        print(f"\n{summary(of_bundle)}")
     return 0
 
 

@@ -8,7 +8,17 @@ import SimpleITK as sitk
 from made_training import HEAD, head_with_glands
 
 from Benchmarks.made_changes import CHANGES, FULL_RESOLUTION, body_of, off_skin
-from Benchmarks.robustness import UNCHANGED, Gland, back_in_place, changed_scan, on, site_of, table_row
+from Benchmarks.robustness import (
+    UNCHANGED,
+    Gland,
+    back_in_place,
+    changed_scan,
+    on,
+    results_of,
+    site_of,
+    summary,
+    table_row,
+)
 
 CASE = "head"
 
@@ -66,14 +76,51 @@ def test_a_head_of_the_wrong_size_is_smaller_and_lies_where_it_was_once_it_is_ba
     assert (back.GetSpacing(), back.GetOrigin()) == (image.GetSpacing(), image.GetOrigin())
 
 
-def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
-    def gland(case: str, after: float, findings: str = "", outside: float = 0.0) -> Gland:
-        return Gland("b", case, "c", "Parotid_R", 0.8, after, 0.8, after, outside, False, False, findings)
+def gland(case: str, after: float, findings: str = "", *, outside=0.0, lost=0.0, change="c") -> Gland:
+    dice = np.float64(after)  # as it is measured
+    return Gland("b", case, change, "Parotid_R", 0.8, dice, 0.8, dice, lost, outside, False, False, findings)
 
-    glands = [gland("1", 0.5, "material-on-skin", 0.2), gland("2", 0.6), gland("3", 0.79, "volume-unusual")]
-    row = table_row("c", [*glands, gland("4", 0.8)])
+
+def test_the_table_counts_the_harmed_the_warned_and_the_unharmed():
+    glands = [
+        gland("1", 0.5, "material-on-skin", outside=0.2),
+        gland("2", 0.6),
+        gland("3", 0.79, "volume-unusual"),
+        gland("4", 0.8),
+    ]
+    row = table_row("c", glands)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["c", "0.128", "0.300", "0.128", "0.300", "1 of 4", "0, 0", "2 / 1", "1 of 2"]
+    assert cells == ["c", "0.128", "0.300", "0.128", "0.300", "1 of 4", "0, 0", "2 / 1", "1 of 2", "1"]
+    assert table_row("wrong voxels, head 0.75 as large", glands).endswith("| 1 of 2 | wanted |")
+
+
+@pytest.mark.parametrize(
+    ("after", "findings", "place", "alarm"),
+    [
+        (0.8, "gland-cut-by-scan", {"lost": 0.01}, False),
+        (0.8, "gland-cut-by-scan", {"outside": 0.2}, True),
+        (0.8, "gland-cut-by-scan volume-unusual", {"lost": 0.01}, True),
+        (0.8, "material-on-skin", {"outside": 0.06}, False),
+        (0.8, "material-on-skin", {"outside": 0.04, "lost": 0.2}, True),
+        (0.8, "volume-unusual", {"lost": 0.01, "outside": 0.06}, True),
+        (0.6, "volume-unusual", {}, False),
+        (0.8, "", {}, False),
+    ],
+)
+def test_a_finding_on_a_result_that_is_not_harmed_is_a_false_alarm_unless_it_says_what_is_so(
+    after, findings, place, alarm
+):
+    other = gland("1", 0.8, findings)
+    assert [result.is_false_alarm for result in results_of([other, gland("1", after, findings, **place)])] == [alarm]
+
+
+def test_the_summary_leaves_out_wrong_voxels_and_counts_results():
+    glands = [gland(case, 0.8, "", change=change) for case in "123" for change in "cd"]
+    glands += [gland("4", 0.6, "material-on-skin"), gland("4", 0.8, "volume-unusual", change="d")]
+    glands += [gland("4", 0.5, change="wrong voxels, head 0.75 as large")]
+    said = summary(glands)
+    assert said.startswith("8 results; harmed, with a finding: 1 of 1 (100.0%, 100% to 100%); unharmed")
+    assert "with a false alarm: 1 of 7 (14.3%, 0% to 60%), of 1 patients; volume-unusual 1" in said
 
 
 def test_the_unchanged_scan_is_the_scan(head):

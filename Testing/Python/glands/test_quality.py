@@ -29,6 +29,7 @@ def stated_limits(monkeypatch):
         "LARGEST_CUT_SHARE": 0.4,
         "LARGEST_AT_END": 0.4,
         "LARGEST_IN_MATERIAL": 0.12,
+        "LEAST_MATERIAL_ROWS": 0.2,
         "USUAL_DISTANCE_MM": (76.0, 140.0),
         "LARGEST_DROPPED_SHARE": 0.15,
     }.items():
@@ -159,6 +160,15 @@ def test_a_contour_in_uniform_material_below_the_air_is_found_and_one_in_tissue_
     assert found_in(labels, values) == []
     values[..., 12:22] = -30.0
     assert found_in(labels, values) == ["material-on-skin"]
+
+
+@pytest.mark.parametrize(("slices", "found"), [(2, []), (4, ["material-on-skin"])])
+def test_smooth_fat_beside_a_few_rows_of_a_contour_is_no_material(slices, found):
+    labels, _ = glands_in_tissue()
+    values = np.random.default_rng(7).normal(20.0, 150.0, SHAPE)  # uniform nowhere
+    values[..., :12] = values[..., 86:] = -1000.0
+    values[10 : 10 + slices, :, 12:25] = -30.0  # of the ten slices of a gland
+    assert found_in(labels, values) == found
 
 
 @pytest.mark.parametrize(("move", "found"), [(-22, True), (-20, False), (10, False), (12, True)])
