@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for module in ("ParotidSeg", "ParotidSegTraining"):
     sys.path.insert(0, str(ROOT / module))
 
-from ParotidSegLib.writing.views import new_figure  # noqa: E402
+from ParotidSegLib.writing.pages.plots import new_plot  # noqa: E402
 from ParotidSegTrainingLib import recipe as recipes  # noqa: E402
 from ParotidSegTrainingLib.data.dataset import Case, DatasetFolder, load_case  # noqa: E402
 from ParotidSegTrainingLib.recipe import Recipe  # noqa: E402
@@ -47,7 +47,7 @@ def drawn_patches(cases: Sequence[Case], recipe: Recipe) -> list[tuple[Parameter
 
 def write_picture(drawn: Sequence[tuple[Parameters, Patch]], spacing: Sequence[float], path: Path) -> None:
     """The axial slice through the middle of each patch's labels."""
-    figure = new_figure(300 * COLUMNS, 230 * ROWS)
+    figure = new_plot(450 * COLUMNS, 345 * ROWS)
     for place, (parameters, patch) in enumerate(drawn, start=1):
         levels = np.flatnonzero(patch.labels.any(axis=(1, 2)))
         level = levels[len(levels) // 2] if levels.size else patch.labels.shape[0] // 2
@@ -59,7 +59,7 @@ def write_picture(drawn: Sequence[tuple[Parameters, Patch]], spacing: Sequence[f
         axes.set_axis_off()
         what = [f"{t.shape} {t.hounsfield:.0f} HU, {t.thickness:.0f} mm" for t in parameters.things[:2]]
         what += [f"field cut {edge.depth:.0f} mm" for edge in parameters.edges[:1]]
-        axes.set_title("; ".join(what) or "as it is", fontsize=6, color="white")
+        axes.set_title("; ".join(what) or "as it is", fontsize=6)
     figure.savefig(path)
 
 

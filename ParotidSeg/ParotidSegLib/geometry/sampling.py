@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,8 +23,9 @@ _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _SMALLEST_SIGMA = 0.2
 #: Axes of fewer voxels are not smoothed.
 _FEWEST = 4
-#: Slices that are filtered at once, voxels that are made at once, and the weight of a voxel that counts for nothing.
-_SLAB, _BLOCK, _NO_WEIGHT = 16, 32, 1e-8
+#: Voxels of a row that are made at once, the weight of a voxel that counts for nothing, and the multiplications of a
+#: matrix product up to which BLAS stays in one thread: after a larger one it keeps idle threads busy.
+_BLOCK, _NO_WEIGHT, _LARGEST_PRODUCT = 16, 1e-8, 2**18
 
 
 def smooth_for(
@@ -218,6 +220,7 @@ class _RowFilter:
     first: float
 
     @classmethod
+    @lru_cache(maxsize=16)
     def of(cls, count: int, step: float, spacing: float, sigma: float) -> _RowFilter:
         """The filter of rows of `count` voxels of `step` mm, thinned to `spacing`, then smoothed by `sigma` mm."""
         # Row by row, what becomes of one voxel that stands alone.
@@ -230,25 +233,38 @@ class _RowFilter:
     def apply(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Filter an array (z, y, x) along an axis; float32.
 
-        Block by block, because weights are 0 but near their voxel; and as many small products, because BLAS keeps idle
-        threads busy after a larger one.
+        Plane by plane and block by block, because weights are 0 but near their voxel, and as the rows lie in memory.
         """
         if self.weights is None:
             return values
-        rows = np.moveaxis(values, axis, 2)
-        filtered = np.empty((*rows.shape[:2], self.weights.shape[1]), np.float32)
-        scratch = np.empty((rows.shape[1], _SLAB, rows.shape[2]), np.float32)
-        for first in range(0, len(rows), _SLAB):
-            slab = rows[first : first + _SLAB].swapaxes(0, 1)
-            stack = scratch[:, : slab.shape[1]]
-            np.copyto(stack, slab)
-            made = filtered[first : first + _SLAB].swapaxes(0, 1)
-            for start in range(0, self.weights.shape[1], _BLOCK):
-                block = self.weights[:, start : start + _BLOCK]
-                near = np.flatnonzero(np.abs(block).max(axis=1) > _NO_WEIGHT)
-                part = slice(near[0], near[-1] + 1)
-                made[..., start : start + _BLOCK] = stack[..., part] @ block[part]
-        return np.moveaxis(filtered, 2, axis)
+        blocks = self._blocks()
+        shape = [*values.shape]
+        shape[axis] = self.weights.shape[1]
+        filtered = np.empty(shape, np.float32)
+        # Planes that hold the axis; the last one, x, is the fastest to read and stays in them.
+        before, after = (values.swapaxes(0, 1), filtered.swapaxes(0, 1)) if axis == 0 else (values, filtered)
+        plane = np.empty(before.shape[1:], np.float32)
+        for number, made in enumerate(after):
+            np.copyto(plane, before[number])
+            # Rows of the plane along the axis, whichever of its two it is.
+            rows, made_rows = (plane, made) if axis == 2 else (plane.T, made.T)
+            for start, part, block in blocks:
+                step = max(1, _LARGEST_PRODUCT // block.size)
+                for first in range(0, len(rows), step):
+                    some = slice(first, first + step)
+                    made_rows[some, start : start + _BLOCK] = rows[some, part] @ block
+        return filtered
+
+    def _blocks(self) -> list[tuple[int, slice, np.ndarray]]:
+        """For `_BLOCK` voxels after at a time: the first of them, the voxels before that count, and their weights."""
+        assert self.weights is not None
+        found = []
+        for start in range(0, self.weights.shape[1], _BLOCK):
+            block = self.weights[:, start : start + _BLOCK]
+            near = np.flatnonzero(np.abs(block).max(axis=1) > _NO_WEIGHT)
+            part = slice(int(near[0]), int(near[-1]) + 1)
+            found.append((start, part, np.ascontiguousarray(block[part])))
+        return found
 
 
 def _thinned(image: sitk.Image, axis: int, spacing: float) -> sitk.Image:

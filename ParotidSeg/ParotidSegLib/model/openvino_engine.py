@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import BundleError
 from .bundle import Bundle, NetworkSpec
 from .compiled_cache import cache_folder, keep, kept
+from .openvino_norms import centre_convolutions
 
 if TYPE_CHECKING:
     import openvino
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 STREAMS = 2
 #: f32: all engines and processors give one answer.
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": STREAMS}
+#: What is made of a model before it is compiled; another number for another way.
+_REWRITTEN = "centred convolutions 1"
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -57,13 +60,15 @@ def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledMode
     core = openvino.Core()
     # All that decides what comes out of the compiler; the version is that of the very build.
     processor = (core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
-    parts = (xml, weights, repr((openvino.__version__, platform.machine(), *processor, _SETTINGS)).encode())
+    made = (openvino.__version__, platform.machine(), *processor, _SETTINGS, _REWRITTEN)
+    parts = (xml, weights, repr(made).encode())
     content = kept(*parts)
     if content is not None:
         with suppress(RuntimeError):
             return core.import_model(content, "CPU", _SETTINGS)
     try:
         model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
+        centre_convolutions(model)
         compiled = core.compile_model(model, "CPU", _SETTINGS)
     except RuntimeError as error:
         raise BundleError(

@@ -11,36 +11,17 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import OutputError
-from ..files.atomic import atomic_path
 from ..geometry.grids import Box, physical_bounds
 from ..geometry.surfaces import joint_bounding_box
 from ..glands.anatomy import TYPICAL_DISTANCE_MM
 from ..structures import PAROTID_GLAND, PAROTIDS, Structure
-from .views import (
-    AXIAL,
-    CORONAL,
-    INK,
-    WINDOW,
-    View,
-    draw_contour,
-    draw_view,
-    new_figure,
-    outline,
-    rgb,
-    save_picture,
-    signed,
-    smooth_mask,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from .drawing.canvas import INK, Canvas
+from .drawing.views import AXIAL, CORONAL, WINDOW, Panel, View, signed, smooth_mask
 
 #: Width and height of the picture in pixels.
 SIZE = (1600, 1100)
@@ -57,7 +38,6 @@ _PIXELS = 520
 _FIELD, _LARGEST_FIELD = 260.0, 520.0
 #: Where the axial slices cut the joint extent of the glands from below to above.
 _AXIAL_LEVELS = (0.75, 0.5, 0.25)
-_DPI = 100
 _QUIET_TEXT, _WARNING = "#9aa7b4", "#ff8a80"
 #: Left edge of the side bar in pixels, and how many characters of a title it holds.
 _SIDEBAR = 1116
@@ -75,16 +55,8 @@ class _Gland:
     centroid: tuple[float, float, float]
     lowest: float
     highest: float
-    #: As `draw_contour` wants it.
+    #: As `Panel.draw_contour` wants it.
     mask: sitk.Image
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """A view and the panel of the picture that it fills."""
-
-    name: str
-    view: View
 
 
 def draw_preview(
@@ -112,15 +84,19 @@ def draw_preview(
     Raises:
         OutputError: the path does not end with .png, or the file cannot be written.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"A preview cannot be written as '{target.name}': let the name end with .png.")
-    glands = [gland for structure in structures if (gland := _gland(labels, structure)) is not None]
-    figure = _figure(image, glands, _panels(image, glands), window)
-    _draw_sidebar(figure, glands, structures, window, title)
-    with atomic_path(target) as temporary:
-        save_picture(figure, temporary)
-    return target
+    drawn = _drawn_part(labels)
+    glands = [gland for structure in structures if (gland := _gland(drawn, structure)) is not None]
+    canvas = Canvas(*SIZE)
+    _draw_views(canvas, image, glands, window)
+    _draw_sidebar(canvas, glands, structures, window, title)
+    return canvas.write(path)
+
+
+def _drawn_part(labels: sitk.Image) -> sitk.Image:
+    """The part of the label map that holds all labels; one voxel if it is empty."""
+    anything = sitk.GetArrayViewFromImage(labels) != 0
+    within = Box.of_slices(joint_bounding_box(anything, anything))
+    return (within if min(within.size) else Box((0, 0, 0), (1, 1, 1))).crop(labels)
 
 
 def _gland(labels: sitk.Image, structure: Structure) -> _Gland | None:
@@ -144,7 +120,7 @@ def _gland(labels: sitk.Image, structure: Structure) -> _Gland | None:
     )
 
 
-def _panels(image: sitk.Image, glands: Sequence[_Gland]) -> list[_Panel]:
+def _views(image: sitk.Image, glands: Sequence[_Gland]) -> list[View]:
     """Three axial views from above to below, and a coronal one through the middle of the glands."""
     if glands:
         centre = _middle(glands)
@@ -156,14 +132,14 @@ def _panels(image: sitk.Image, glands: Sequence[_Gland]) -> list[_Panel]:
         lowest, highest = low[2], high[2]
         field = float(np.clip((high - low).max(), _FIELD, _LARGEST_FIELD))
     x, y = float(centre[0]), float(centre[1])
-    panels = []
+    views = []
     for number, level in enumerate(_AXIAL_LEVELS, start=1):
         z = lowest + level * (highest - lowest)
         caption = f"{number}   Axial   z = {signed(z)} mm"
-        panels.append(_Panel(f"axial {number}", View(caption, AXIAL, (x, y, z), field, _PIXELS)))
+        views.append(View(caption, AXIAL, (x, y, z), field, _PIXELS))
     middle = (x, y, (lowest + highest) / 2.0)
-    panels.append(_Panel("coronal", View(f"Coronal   y = {signed(y)} mm", CORONAL, middle, field, _PIXELS)))
-    return panels
+    views.append(View(f"Coronal   y = {signed(y)} mm", CORONAL, middle, field, _PIXELS))
+    return views
 
 
 def _middle(glands: Sequence[_Gland]) -> np.ndarray:
@@ -175,32 +151,30 @@ def _middle(glands: Sequence[_Gland]) -> np.ndarray:
     return middle
 
 
-def _figure(
-    image: sitk.Image, glands: Sequence[_Gland], panels: Sequence[_Panel], window: tuple[float, float]
-) -> Figure:
-    width, height = SIZE
-    figure = new_figure(width, height, dpi=_DPI)
-    for panel in panels:
-        left, top, across, down = PANELS[panel.name]
-        axes = figure.add_axes((left / width, 1.0 - (top + down) / height, across / width, down / height))
-        draw_view(axes, image, panel.view, window)
+def _draw_views(canvas: Canvas, image: sitk.Image, glands: Sequence[_Gland], window: tuple[float, float]) -> None:
+    views = _views(image, glands)
+    for view, (left, top, _, _) in zip(views, PANELS.values(), strict=True):
+        panel = Panel(canvas, view, left, top)
+        panel.draw_scan(image, window)
         for gland in glands:
-            draw_contour(axes, gland.mask, panel.view, gland.structure.colour)
-        if panel.view.normal == CORONAL:
-            _draw_levels(axes, panel.view, [p.view.centre[2] for p in panels if p.view.normal == AXIAL])
-    return figure
+            panel.draw_contour(gland.mask, gland.structure.colour)
+        if view.normal == CORONAL:
+            _draw_levels(panel, [other.centre[2] for other in views if other.normal == AXIAL])
 
 
-def _draw_levels(axes: Axes, view: View, heights: Sequence[float]) -> None:
+def _draw_levels(panel: Panel, heights: Sequence[float]) -> None:
     """Where the axial slices cut the coronal one, numbered; the lines leave the side letters free."""
+    view = panel.view
     from_x, to_x = (view.centre[0] + share * view.field for share in (-0.42, 0.42))
     for number, z in enumerate(heights, start=1):
-        axes.plot([from_x, to_x], [z, z], color=INK, linewidth=0.8, alpha=0.45, linestyle=(0, (6, 5)))
-        outline(axes.text(to_x, z, str(number), color=INK, size=10, ha="right", va="bottom"))
+        ends = panel.places(np.array([(from_x, z), (to_x, z)]))
+        panel.canvas.line(ends, INK, 1.1, opacity=0.45, dashes=(6.5, 5.5))
+        x, y = ends[1].tolist()
+        panel.canvas.text(x, y - 4.0, str(number), size=14.0, anchor="rs", outlined=True)
 
 
 def _draw_sidebar(
-    figure: Figure,
+    canvas: Canvas,
     glands: Sequence[_Gland],
     structures: Sequence[Structure],
     window: tuple[float, float],
@@ -208,14 +182,14 @@ def _draw_sidebar(
 ) -> None:
     top = 56
     for line in textwrap.wrap(title, _TITLE_WIDTH, max_lines=4, placeholder=" …"):
-        _note(figure, top, line, size=17, color=INK, weight="bold")
+        _note(canvas, top, line, size=23.5, bold=True)
         top += 34
     top += 24
     found = {gland.structure.label: gland for gland in glands}
     # Twelve organs fit as well as two glands.
     step = min(120, (_LEGEND_END - top) // len(structures))
     for structure in structures:
-        _draw_legend_entry(figure, top, structure, found.get(structure.label), step)
+        _draw_legend_entry(canvas, top, structure, found.get(structure.label), step)
         top += step
     notes = [
         "The patient's right is at the left of each view.",
@@ -224,28 +198,22 @@ def _draw_sidebar(
         "Positions in DICOM patient coordinates",
     ]
     for line, place in zip(notes, (968, 996, 1034, 1062), strict=True):
-        _note(figure, place, line, size=11, color=_QUIET_TEXT)
+        _note(canvas, place, line, size=15.0, colour=_QUIET_TEXT)
 
 
-def _draw_legend_entry(figure: Figure, top: int, structure: Structure, gland: _Gland | None, step: int) -> None:
-    from matplotlib.lines import Line2D
-
-    width, height = SIZE
-    across, up = [_SIDEBAR / width, (_SIDEBAR + 44) / width], [1.0 - top / height] * 2
-    colour = (*rgb(structure.colour), 1.0 if gland else 0.35)
-    figure.add_artist(Line2D(across, up, color=colour, linewidth=5, transform=figure.transFigure))
-    _note(figure, top, structure.name, size=16, color=INK, indent=64)
+def _draw_legend_entry(canvas: Canvas, top: int, structure: Structure, gland: _Gland | None, step: int) -> None:
+    ends = [(_SIDEBAR, top), (_SIDEBAR + 44, top)]
+    canvas.line(ends, structure.colour, 7.0, opacity=1.0 if gland else 0.35)
+    _note(canvas, top, structure.name, size=22.0, indent=64)
     if gland:
-        below, size, text, colour_of_text = 42, 22, f"{gland.volume_ml:.1f} mL", INK
+        below, size, text, colour = 42, 30.5, f"{gland.volume_ml:.1f} mL", INK
     else:
-        below, size, text, colour_of_text = 42, 14, "empty: no voxel has this label", _WARNING
+        below, size, text, colour = 42, 19.5, "empty: no voxel has this label", _WARNING
     if step < 2 * below:
-        below, size = step // 2, 11
-    _note(figure, top + below, text, size=size, color=colour_of_text, indent=64)
+        below, size = step // 2, 15.0
+    _note(canvas, top + below, text, size=size, colour=colour, indent=64)
 
 
-def _note(figure: Figure, top: int, line: str, *, indent: int = 0, **style: Any) -> None:
+def _note(canvas: Canvas, top: int, line: str, *, indent: int = 0, **style: Any) -> None:
     """A line of the side bar; `top` and `indent` in pixels."""
-    width, height = SIZE
-    # Without mathematics: a "$" in a title is a dollar.
-    figure.text((_SIDEBAR + indent) / width, 1.0 - top / height, line, va="center", parse_math=False, **style)
+    canvas.text(_SIDEBAR + indent, top, line, **style)

@@ -7,29 +7,16 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
-from ParotidSegLib.files.atomic import atomic_path
 from ParotidSegLib.geometry.grids import physical_bounds
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.drawing.canvas import INK, Canvas, Colour
+from ParotidSegLib.writing.drawing.views import AXIAL, CORONAL, WINDOW, Panel, View, rgb, signed, smooth_mask
 from ParotidSegLib.writing.pages import plots
-from ParotidSegLib.writing.views import (
-    AXIAL,
-    BACKGROUND,
-    CORONAL,
-    INK,
-    WINDOW,
-    View,
-    draw_contour,
-    draw_view,
-    new_figure,
-    rgb,
-    signed,
-    smooth_mask,
-)
 
 from ..data.case_findings import CODES, DataFinding
 from ..data.case_measures import CaseMeasures, StructureMeasures
@@ -82,28 +69,24 @@ def draw_case(
     lines = [line for finding in findings for line in _lines(finding)]
     width = _VIEWS * _EDGE + (_VIEWS + 1) * _GAP
     height = _EDGE + 3 * _GAP + _LINE * (len(lines) + 2)
-    figure = new_figure(width, height)
+    canvas = Canvas(width, height)
     masks = {s: smooth_mask(mask) for s in structures if (mask := _cut_out(labels, s.label)) is not None}
     for number, view in enumerate(views):
-        left = _GAP + number * (_EDGE + _GAP)
-        axes = figure.add_axes((left / width, 1.0 - (_GAP + _EDGE) / height, _EDGE / width, _EDGE / height))
-        draw_view(axes, image, view)
+        panel = Panel(canvas, view, _GAP + number * (_EDGE + _GAP), _GAP)
+        panel.draw_scan(image)
         for structure, mask in masks.items():
-            draw_contour(axes, mask, view, structure.colour)
+            panel.draw_contour(mask, structure.colour)
     top = _EDGE + 2 * _GAP + _LINE / 2
 
-    def write(line: int, text: str, x: float, colour: Any) -> None:
-        y = 1.0 - (top + _LINE * line) / height
-        figure.text(x / width, y, text, color=colour, size=11, va="center", ha="left")
+    def write(line: int, text: str, x: float, colour: Colour) -> None:
+        canvas.text(x, top + _LINE * line, text, size=15.0, colour=colour)
 
     write(0, f"{findings[0].case}   {findings[0].split}", _GAP, INK)
     for number, structure in enumerate(structures[:8]):
-        write(0, structure.name, 300 + number * 165, rgb(structure.colour))
+        write(0, structure.name, 300 + number * 165, structure.colour)
     for number, (text, colour) in enumerate(lines, start=1):
         write(number, text, _GAP, colour)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100, facecolor=BACKGROUND, metadata={"Software": "ParotidSeg"})
-    return path
+    return canvas.write(path)
 
 
 def _lines(finding: DataFinding) -> list[tuple[str, str]]:

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 
 from ParotidSegLib.errors import ParotidSegError
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.drawing.views import rgb
 from ParotidSegLib.writing.pages.plots import INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot, signed
-from ParotidSegLib.writing.views import rgb
 
 from ..data.structure_sets import title_of
 

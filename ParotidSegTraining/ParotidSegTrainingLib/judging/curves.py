@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.files.json_text import parse_json
+from ParotidSegLib.writing.drawing.views import rgb
 from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B, INK, QUIET, new_plot, save_plot
-from ParotidSegLib.writing.views import rgb
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 """Where do two models differ? The scan with the boundaries of A, of B and of the reference, where they differ most.
 
 Every structure has a view of its own: the axial slice in which the contours of A and B enclose the most different
-areas. Views are those of `ParotidSegLib.writing.views`: the patient's right at the left, seen from the feet, in
+areas. Views are those of `ParotidSegLib.writing.drawing.views`: the patient's right at the left, seen from the feet, in
 patient space.
 """
 
@@ -17,8 +17,8 @@ import SimpleITK as sitk
 from ParotidSegLib.geometry.grids import voxel_middles
 from ParotidSegLib.measuring.differing_slices import differing_slices, thickness_of
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.drawing.views import WINDOW, signed
 from ParotidSegLib.writing.pages.contour_pictures import ContourView, Line, around, draw_contours, line_a, line_b
-from ParotidSegLib.writing.views import WINDOW, signed
 
 #: Colour of the reference's boundary: nothing in a CT is yellow, and A and B are other colours.
 COLOUR_REFERENCE = (240, 228, 66)
@@ -123,7 +123,7 @@ def draw_overlay(
     draw_contours(
         image,
         [ContourView(one.structure, one.centre, one.field, _caption(one)) for one in found],
-        [Line("reference", reference, COLOUR_REFERENCE, 1.8), line_a(names[0], a), line_b(names[1], b)],
+        [Line("reference", reference, COLOUR_REFERENCE, 2.5), line_a(names[0], a), line_b(names[1], b)],
         path,
         title=title,
         if_empty="Neither contour nor reference holds any structure.",

@@ -13,8 +13,8 @@ import SimpleITK as sitk
 from ParotidSegLib.errors import DataError
 from ParotidSegLib.measuring.metrics import Summary, summarise
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.drawing.views import rgb
 from ParotidSegLib.writing.pages.plots import INK, QUIET, new_plot, save_plot, signed
-from ParotidSegLib.writing.views import rgb
 
 from ..data.dataset import SPLITS, DatasetFolder
 

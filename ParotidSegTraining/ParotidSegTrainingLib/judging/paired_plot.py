@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.drawing.views import rgb
 from ParotidSegLib.writing.pages.plots import (
     COLOUR_A,
     COLOUR_B,
@@ -20,7 +21,6 @@ from ParotidSegLib.writing.pages.plots import (
     save_plot,
     signed,
 )
-from ParotidSegLib.writing.views import rgb
 
 from .comparison import Comparison, Comparisons
 from .results import Metric, column_of

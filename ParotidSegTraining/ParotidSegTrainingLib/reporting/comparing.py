@@ -15,8 +15,8 @@ from ParotidSegLib.errors import OutputError
 from ParotidSegLib.measuring.metrics import NSD_TOLERANCES
 from ParotidSegLib.model.bundle import shipped_bundles
 from ParotidSegLib.segmentation import Model, open_model
+from ParotidSegLib.writing.drawing.views import WINDOW
 from ParotidSegLib.writing.export import write_json
-from ParotidSegLib.writing.views import WINDOW
 
 from ..data.dataset import DatasetFolder
 from ..data.doses import DoseFolder

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ParotidSegLib.structures import Structure
+from ParotidSegLib.writing.drawing.views import signed as in_mm
 from ParotidSegLib.writing.pages.html_page import (
     NOTHING,
     box,
@@ -21,7 +22,6 @@ from ParotidSegLib.writing.pages.html_page import (
     table,
 )
 from ParotidSegLib.writing.pages.plots import signed
-from ParotidSegLib.writing.views import signed as in_mm
 
 from ..data.structure_sets import in_sentence
 from ..judging.comparison import Comparison, Comparisons

@@ -16,7 +16,13 @@ from ParotidSegLib.geometry.grids import Box
 from ParotidSegLib.glands.postprocessing import Contours
 from ParotidSegLib.glands.quality import Measurement
 from ParotidSegLib.glands.scale import has_default_geometry, inspect_scale
-from ParotidSegLib.glands.surroundings import ODD_IN_PAIR, Surroundings, inspect_surroundings
+from ParotidSegLib.glands.surroundings import (
+    BODY_ABOVE,
+    ODD_IN_PAIR,
+    Surroundings,
+    bodies_on,
+    inspect_surroundings,
+)
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
 
@@ -45,6 +51,26 @@ def made_section(
     image.SetSpacing((5.0, 5.0, 5.0))
     image.SetOrigin((-220.0, -220.0, -60.0))
     return image
+
+
+def body_alone(plane: np.ndarray) -> np.ndarray:
+    """The body on one plane, by ITK's own filters."""
+    solid = sitk.GetImageFromArray((plane > BODY_ABOVE).astype(np.uint8))
+    opened = sitk.BinaryFillhole(sitk.BinaryMorphologicalOpening(solid, [1, 1]))
+    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(opened))
+    sizes = np.bincount(pieces.ravel())
+    return pieces == 1 + int(sizes[1:].argmax()) if len(sizes) > 1 else np.zeros(plane.shape, bool)
+
+
+@pytest.mark.parametrize("level", [-0.6, 0.0, 0.6, 9.0])
+def test_the_bodies_of_all_planes_are_those_of_each_alone(level):
+    """Pieces and holes of any kind, also at the edges (seed 5), and planes without anything."""
+    noise = sitk.GetImageFromArray(np.random.default_rng(5).normal(size=(40, 50, 60)).astype(np.float32))
+    values = sitk.GetArrayFromImage(
+        sitk.RecursiveGaussian(sitk.RecursiveGaussian(noise, 2.0, direction=0), 1.5, direction=1)
+    )
+    planes = np.where(values / values.std() > level, 40, -1000).astype(np.int16)
+    assert np.array_equal(bodies_on(planes), np.stack([body_alone(plane) for plane in planes]))
 
 
 def test_a_head_has_nothing_odd_about_it():

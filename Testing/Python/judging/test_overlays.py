@@ -10,11 +10,10 @@ import pytest
 import SimpleITK as sitk
 from made_images import like
 from made_training import head_with_glands
-from matplotlib.figure import Figure
 from orientations import reoriented
 
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
-from ParotidSegLib.writing.pages import contour_pictures
+from ParotidSegLib.writing.drawing.canvas import Canvas
 from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
 from ParotidSegTrainingLib.judging.overlays import (
     COLOUR_REFERENCE,
@@ -100,16 +99,16 @@ def test_a_slice_without_the_reference_is_told(cut):
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved during a test."""
-    saved: list[Figure] = []
-    save = contour_pictures.save_plot
+def canvases(monkeypatch: pytest.MonkeyPatch) -> list[Canvas]:
+    """The pictures that are written during a test."""
+    saved: list[Canvas] = []
+    save = Canvas.save
 
-    def record(figure: Figure, path: Path) -> Path:
-        saved.append(figure)
-        return save(figure, path)
+    def record(canvas: Canvas, path: Path) -> None:
+        saved.append(canvas)
+        save(canvas, path)
 
-    monkeypatch.setattr(contour_pictures, "save_plot", record)
+    monkeypatch.setattr(Canvas, "save", record)
     return saved
 
 
@@ -153,14 +152,16 @@ def test_the_picture_is_the_same_for_any_stored_orientation(tmp_path):
     assert np.mean(np.abs(found - expected).max(axis=-1) > 16) < 1e-3
 
 
-def test_letters_names_and_amounts_are_written_out(tmp_path, figures, cut):
+def test_letters_names_and_amounts_are_written_out(tmp_path, canvases, cut):
     drawn(tmp_path, IMAGE, TRUTH, TRUTH, cut[0])
-    texts = [text.get_text() for text in figures[0].texts]
-    assert texts[0].startswith("Right parotid gland") and "A and B differ by" in texts[0]
-    assert texts[1].endswith("A and B are the same")
+    written = canvases[0].texts
+    texts = [text for text, _, _ in written]
+    captions = [text for text in texts if "parotid gland" in text]
+    assert captions[0].startswith("Right parotid gland") and "A and B differ by" in captions[0]
+    assert captions[1].endswith("A and B are the same")
     assert {"case", "reference", "A: first", "B: second"} <= set(texts)
-    for axes in figures[0].axes:
-        places = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    for left in (16, 32 + PIXELS):
+        places = {text: (x - left) / PIXELS for text, x, _ in written if text in "RL" and 0 < x - left < PIXELS}
         assert places["R"] < 0.5 < places["L"]
 
 
@@ -176,11 +177,11 @@ def test_only_the_structures_that_differ_most_are_shown(tmp_path):
     assert {1, 5} <= {difference.structure.label for difference in shown}
 
 
-def test_a_case_without_any_contour_is_drawn_and_said(tmp_path, figures):
+def test_a_case_without_any_contour_is_drawn_and_said(tmp_path, canvases):
     empty = TRUTH * 0
     shown, _ = drawn(tmp_path, IMAGE, empty, empty, empty)
     assert shown == []
-    assert any("holds any structure" in text.get_text() for text in figures[0].texts)
+    assert any("holds any structure" in text for text, _, _ in canvases[0].texts)
 
 
 def test_both_glands_are_compared_by_default(cut):

@@ -13,7 +13,7 @@ import pytest
 import ParotidSegLib
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-HEAVY = {"tensorflow", "keras", "openvino", "matplotlib", "contourpy", "pydicom", "highdicom", "torch", "scipy"}
+HEAVY = {"tensorflow", "keras", "openvino", "matplotlib", "PIL", "contourpy", "pydicom", "highdicom", "torch", "scipy"}
 
 
 def packages_loaded_by(statement: str) -> set[str]:

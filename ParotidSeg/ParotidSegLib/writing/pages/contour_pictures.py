@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...structures import Structure
-from ..views import AXIAL, INK, WINDOW, View, draw_contour, draw_view, new_figure, rgb, smooth_mask
-from .plots import COLOUR_A, COLOUR_B, save_plot
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..drawing.canvas import Canvas
+from ..drawing.views import AXIAL, WINDOW, Panel, View, smooth_mask
+from .plots import COLOUR_A, COLOUR_B
 
 #: Smallest field of a view, and what is shown around the contours, in mm.
 SMALLEST_FIELD, _MARGIN = 90.0, 25.0
@@ -26,7 +23,7 @@ SMALLEST_FIELD, _MARGIN = 90.0, 25.0
 _GAP, _TITLE, _CAPTION, _LEGEND = 16, 52, 48, 64
 #: Width of a character in the legend, and of what stands before a name, in pixels.
 _CHARACTER, _SAMPLE = 9.8, 70
-_DASHES: tuple[float, tuple[float, float]] = (0.0, (4.0, 2.0))
+_DASHES = (13.0, 6.5)
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,15 @@ class Line:
         name: for the legend.
         labels: a label map on the grid of the scan.
         colour: red, green and blue, 0..255.
-        width, style: of the line, as matplotlib takes them.
+        width: of the line, in pixels.
+        dashes: length of a dash and of a gap in pixels; None for an unbroken line.
     """
 
     name: str
     labels: sitk.Image
     colour: tuple[int, int, int]
-    width: float = 2.4
-    style: Any = "solid"
+    width: float = 3.3
+    dashes: tuple[float, float] | None = None
 
 
 def line_a(name: str, labels: sitk.Image) -> Line:
@@ -54,7 +52,7 @@ def line_a(name: str, labels: sitk.Image) -> Line:
 
 def line_b(name: str, labels: sitk.Image) -> Line:
     """How B is drawn: dashed, so that both are seen where they are the same."""
-    return Line(f"B: {name}", labels, COLOUR_B, style=_DASHES)
+    return Line(f"B: {name}", labels, COLOUR_B, dashes=_DASHES)
 
 
 @dataclass(frozen=True)
@@ -107,46 +105,38 @@ def draw_contours(
     rows = max(1, -(-len(views) // columns))
     width = columns * (pixels + _GAP) + _GAP
     height = _TITLE + rows * (_CAPTION + pixels + _GAP) + _LEGEND
-    figure = new_figure(width, height)
+    canvas = Canvas(width, height)
     field = max((view.field for view in views), default=SMALLEST_FIELD)
     for place, shown in enumerate(views):
         row, column = divmod(place, columns)
         left, top = _GAP + column * (pixels + _GAP), _TITLE + row * (_CAPTION + pixels + _GAP) + _CAPTION
-        axes = figure.add_axes((left / width, 1.0 - (top + pixels) / height, pixels / width, pixels / height))
-        view = View("", AXIAL, shown.centre, field, pixels, scale=20.0)
-        draw_view(axes, image, view, window)
+        panel = Panel(canvas, View("", AXIAL, shown.centre, field, pixels, scale=20.0), left, top)
+        panel.draw_scan(image, window)
         # Beside the view, not on it: nothing there stays readable on bone, and the letters keep their places.
-        up = 1.0 - (top - _CAPTION / 2.0) / height
-        figure.text(left / width, up, shown.caption, size=12, color=INK, va="center", parse_math=False)
+        canvas.text(left, top - _CAPTION / 2.0, shown.caption, size=16.5)
         for line in lines:
             mask = _mask(line.labels, shown.structure)
             if mask is not None:
-                draw_contour(axes, mask, view, line.colour, width=line.width, style=line.style)
-    _draw_texts(figure, title, lines, "" if views else if_empty)
-    return save_plot(figure, path)
+                panel.draw_contour(mask, line.colour, width=line.width, dashes=line.dashes)
+    _draw_texts(canvas, (width, height), title, lines, "" if views else if_empty)
+    return canvas.write(path)
 
 
-def _draw_texts(figure: Figure, title: str, lines: Sequence[Line], said: str) -> None:
-    from matplotlib.lines import Line2D
-
-    width, height = figure.get_size_inches() * figure.dpi
-    # Without mathematics: a "$" in a name is a dollar.
-    style: dict[str, Any] = {"color": INK, "va": "center", "parse_math": False}
-    figure.text(_GAP / width, 1.0 - _TITLE / 2.0 / height, title, size=17, weight="bold", **style)
+def _draw_texts(canvas: Canvas, size: tuple[int, int], title: str, lines: Sequence[Line], said: str) -> None:
+    width, height = size
+    canvas.text(_GAP, _TITLE / 2.0, title, size=23.5, bold=True)
     if said:
-        figure.text(0.5, 0.5, said, size=14, ha="center", **style)
-    share = 1.0 / len(lines)
-    longest = int((share * width - _SAMPLE) / _CHARACTER)
+        canvas.text(width / 2.0, height / 2.0, said, size=19.5, anchor="mm")
+    longest = int((width / len(lines) - _SAMPLE) / _CHARACTER)
     for place, line in enumerate(lines):
-        left, up = place * share + _GAP / width, _LEGEND / 2.0 / height
-        ends = [left, left + 46 / width]
-        figure.add_artist(Line2D(ends, [up] * 2, color=rgb(line.colour), linewidth=3.0, linestyle=line.style))
+        left, top = place * width / len(lines) + _GAP, height - _LEGEND / 2.0
+        canvas.line([(left, top), (left + 46, top)], line.colour, 4.2, dashes=line.dashes)
         shown = line.name if len(line.name) <= longest else f"{line.name[: longest - 1]}…"
-        figure.text(left + 58 / width, up, shown, size=13, **style)
+        canvas.text(left + 58, top, shown, size=18.0)
 
 
 def _mask(labels: sitk.Image, structure: Structure) -> sitk.Image | None:
-    """The structure, cut out of the label map, as `draw_contour` wants it; None if it is empty."""
+    """The structure, cut out of the label map, as `Panel.draw_contour` wants it; None if it is empty."""
     indices = np.argwhere(sitk.GetArrayViewFromImage(labels) == structure.label)[:, ::-1]
     if not len(indices):
         return None

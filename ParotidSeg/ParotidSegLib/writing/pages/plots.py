@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ...errors import OutputError
 from ...files.atomic import atomic_path
-from ..views import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +23,16 @@ _DPI = 150
 
 
 def new_plot(width: int, height: int) -> Figure:
-    """An empty white figure of this size in pixels."""
-    return new_figure(width, height, dpi=_DPI, background="white")
+    """An empty white figure of this size in pixels, with a canvas of its own.
+
+    Neither pyplot nor rcParams: a program that embeds this keeps its own figures and settings.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def cells_of(count: int, cell: tuple[int, int]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from ...geometry.grids import voxel_middles
 from ...measuring.differing_slices import DifferingSlice
 from ...reviewing.review import Review
 from ...structures import PAROTIDS, Structure
-from ..views import rgb, signed
+from ..drawing.views import rgb, signed
 from .contour_pictures import ContourView, around, draw_contours, line_a, line_b
 from .plots import COLOUR_A, COLOUR_B, INK, QUIET, axes_in_cell, cells_of, new_plot, save_plot
 

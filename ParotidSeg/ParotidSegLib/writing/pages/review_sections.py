@@ -12,7 +12,7 @@ from ...measuring.metrics import NSD_TOLERANCES
 from ...measuring.path_length import ADDED_PATH_TOLERANCE, AddedPath
 from ...reviewing.review import Comparison, Review, Side
 from ...structures import PAROTIDS, Structure
-from ..views import signed as in_mm
+from ..drawing.views import signed as in_mm
 from .html_page import (
     NOTHING,
     box,

@@ -1,0 +1,1 @@
+"""What pictures of a scan are drawn with."""
