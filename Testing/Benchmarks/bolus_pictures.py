@@ -25,13 +25,13 @@ from robustness import DATA, changed_scan, dice, model_of, on, segmented, site_o
 
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.structures import PAROTIDS, Structure
+from ParotidSegLib.writing.drawing.views import signed
 from ParotidSegLib.writing.pages.contour_pictures import ContourView, Line, draw_contours
 from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
-from ParotidSegLib.writing.views import signed
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 from ParotidSegTrainingLib.judging.overlays import COLOUR_REFERENCE, find_difference
 
-DASHES = (0.0, (3.0, 2.0))
+DASHES = (10.0, 6.5)
 #: Edge of a view.
 PIXELS = 480
 #: Validation patients that no figure may be taken from: a broken reference, and three that were learned from.
@@ -56,7 +56,7 @@ class Version:
     def lines(self, colour: tuple[int, int, int]) -> list[Line]:
         """Dashed without bolus, solid with it."""
         return [
-            Line(f"{self.name} without", self.without, colour, style=DASHES),
+            Line(f"{self.name} without", self.without, colour, dashes=DASHES),
             Line(f"{self.name} bolus", self.with_bolus, colour),
         ]
 
@@ -106,7 +106,7 @@ def main() -> None:
     for version in versions:
         version.lay(changed)
     views = [view for version in versions for gland in PAROTIDS if (view := version.view(gland))]
-    lines = [] if reference is None else [Line("reference", moved(reference, changed), COLOUR_REFERENCE, width=1.4)]
+    lines = [] if reference is None else [Line("reference", moved(reference, changed), COLOUR_REFERENCE, width=3.3)]
     lines += [*versions[0].lines(COLOUR_A), *versions[1].lines(COLOUR_B)]
     draw_contours(changed, views, lines, options.output, title=f"{name}   {change}", pixels=PIXELS)
     print(options.output)

@@ -5,11 +5,12 @@ patients, each through the segment() that users run. What comes out are label ma
 network that saw the patient's contours in this training; `parotidseg-train evaluate` scores them.
 
     python Testing/Benchmarks/readers_cv.py DATA RECIPE --start-from WEIGHTS --output FOLDER [--folds 4]
-        [--readers oncologist] [--set FIELD=VALUE ...] [--label DATASET [--first 40]]
+        [--readers oncologist] [--set FIELD=VALUE ...] [--mix SHARE] [--label DATASET [--first 40]]
 
 DATA is what `parotidseg-train combine` writes: a case for each reference of a patient. In DATA and WEIGHTS "{fold}"
-stands for the number of the fold. --label lets each fold's network contour patients of another data set that no reader
-drew, too: labels to train the next network of that fold with.
+stands for the number of the fold. --mix gives WEIGHTS this share in the weights of each fold's bundle. --label lets
+each fold's network contour patients of another data set that no reader drew, too: labels to train the next network of
+that fold with.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ParotidSegTrainingLib.commands.fit import overrides_of  # noqa: E402
 from ParotidSegTrainingLib.data.dataset import DatasetFolder  # noqa: E402
 from ParotidSegTrainingLib.data.preparation_record import recorded_patients  # noqa: E402
 from ParotidSegTrainingLib.training.bundling import make_bundle  # noqa: E402
+from ParotidSegTrainingLib.training.mixture import Mixture  # noqa: E402
 from ParotidSegTrainingLib.training.trainer import fit  # noqa: E402
 
 #: Decides which patients share a fold; the same for every recipe, so that results are paired.
@@ -67,6 +69,7 @@ def main() -> int:
     arguments.add_argument("--readers", default="oncologist", help="whose cases tell which patients are divided")
     arguments.add_argument("--locator", type=Path, default=Path("parotid-ct"))
     arguments.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    arguments.add_argument("--mix", type=float, metavar="SHARE")
     arguments.add_argument("--label", type=Path, metavar="DATASET")
     arguments.add_argument("--first", type=int, default=40, metavar="N", help="so many of them")
     options = arguments.parse_args()
@@ -80,7 +83,8 @@ def main() -> int:
         held_out = folds_of(folder, options.readers, options.folds)[number - 1]
         unseen = tuple(case for case, patient in patients.items() if patient in held_out)
         recipe = replace(recipe, exclude=(*recipe.exclude, *unseen))
-        fit(recipe, folder, own / "run", start_from=Path(options.start_from.format(fold=number)))
+        begin = Path(options.start_from.format(fold=number))
+        fit(recipe, folder, own / "run", start_from=begin)
         bundle = make_bundle(
             own / recipe.name,
             name=recipe.name,
@@ -90,6 +94,7 @@ def main() -> int:
             choice="last",
             training={"data": f"without {', '.join(held_out)}"},
             description="One fold of a cross-validation.",
+            mixed_with=Mixture(begin, options.mix) if options.mix else None,
         )
         model = open_model(str(bundle))
         contour(model, folder, held_out, options.output / "masks")
