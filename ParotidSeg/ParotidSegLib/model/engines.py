@@ -20,8 +20,9 @@ import numpy as np
 
 from ..errors import BundleError, EngineError
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
-from .networks import build_network, spatial_shape
-from .openvino_engine import STREAMS, Requests, compiled_network
+from .networks import build_network, size_step, spatial_shape
+from .openvino_engine import STREAMS, Requests, SizedRequests, compiled_network, read_network
+from .openvino_sizes import resize
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -32,11 +33,13 @@ class Engine(Protocol):
     Attributes:
         name: of the kind of engine.
         at_once: how many tiles are best given to it at once, each by a thread of its own.
+        step: what every edge of a piece must be a multiple of; None if it takes pieces of its tile's size alone.
         rest: called when there is nothing more to do for now, to free memory.
     """
 
     name: str
     at_once: int
+    step: int | None
     rest: Callable[[], None]
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
@@ -66,14 +69,15 @@ class _CallableEngine:
         logits: Callable[[np.ndarray], np.ndarray],
         *,
         at_once: int = 1,
+        step: int | None = None,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name, self.at_once, self.rest = name, at_once, rest
-        self._space = spatial_shape(tile)
+        self.name, self.at_once, self.step, self.rest = name, at_once, step, rest
+        self._is_flat = len(spatial_shape(tile)) == 2
         self._logits = logits
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
-        batch = tile.reshape((1, *self._space, tile.shape[-1]))
+        batch = tile if self._is_flat else tile[np.newaxis]
         logits = np.asarray(self._logits(batch), dtype=np.float32)
         return softmax(logits).reshape((*tile.shape[:-1], logits.shape[-1]))
 
@@ -138,7 +142,17 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
             raise BundleError(
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
-    return _CallableEngine("keras", spec.tile, model.predict_on_batch)
+    step = size_step(spec.network, spec.config) if len(spatial_shape(spec.tile)) == 3 else None
+    sizes = {tuple(spatial_shape(spec.tile)): model}
+
+    def logits(batch: np.ndarray) -> np.ndarray:
+        space = batch.shape[1:-1]
+        if space not in sizes:
+            sizes[space] = build_network(spec.network, tile=space, config=spec.config, precision="float32")
+            sizes[space].set_weights(model.get_weights())
+        return sizes[space].predict_on_batch(batch)
+
+    return _CallableEngine("keras", spec.tile, logits, step=step)
 
 
 @contextmanager
@@ -211,7 +225,12 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
 
 
 def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
-    compiled = compiled_network(bundle, spec)
-    _check_shapes(bundle, spec, list(compiled.input(0).shape)[1:], list(compiled.output(0).shape)[1:])
-    requests = Requests(compiled)
-    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, rest=requests.rest)
+    step = size_step(spec.network, spec.config) if len(spatial_shape(spec.tile)) == 3 else None
+    model = read_network(bundle, spec) if step else compiled_network(bundle, spec)
+    _check_shapes(bundle, spec, list(model.input(0).shape)[1:], list(model.output(0).shape)[1:])
+    requests: Requests | SizedRequests
+    if step and resize(model, [edge + step for edge in spec.tile]):
+        requests = SizedRequests(bundle, spec)
+    else:
+        step, requests = None, Requests(compiled_network(bundle, spec))
+    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, step=step, rest=requests.rest)

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from ...errors import BundleError
@@ -25,11 +26,21 @@ REGISTRY: dict[str, Callable] = {
     "plain_unet": plain_unet,
     "transunet": transunet,
 }
+#: Their norms know no neighbours and nothing in them looks at all of the input: they answer the same at any size of it.
+ANY_SIZE = ("residual_unet", "plain_unet")
 
 
 def spatial_shape(tile: Sequence[int]) -> tuple[int, ...]:
     """The space in which the network of a tile (z, y, x) works: the slice (y, x) alone if the tile is one slice."""
     return tuple(tile[1:]) if len(tile) == 3 and tile[0] == 1 else tuple(tile)
+
+
+def size_step(name: str, config: Mapping[str, Any]) -> int | None:
+    """What every edge of a network's input must be a multiple of; None if it has to be run at the size of its tile."""
+    if name not in ANY_SIZE:
+        return None
+    filters = config.get("filters", signature(REGISTRY[name]).parameters["filters"].default)
+    return int(2 ** (len(filters) - 1))
 
 
 def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], precision: str = "float32"):
