@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import BundleError, EngineError
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
 from .networks import build_network, size_step, spatial_shape
-from .openvino_engine import STREAMS, Requests, SizedRequests, compiled_network, read_network
-from .openvino_sizes import resize
+from .openvino_engine import Requests, compiled_network, streams
+
+if TYPE_CHECKING:
+    import openvino
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -127,7 +129,9 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
 
     content = bundle.read(spec.weights)
     # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
-    model = build_network(spec.network, tile=spec.tile, config=spec.config, precision="float32")
+    step = size_step(spec.network, spec.tile, spec.config)
+    size = spec.tile if step is None else (None, None, None)
+    model = build_network(spec.network, tile=size, config=spec.config, precision="float32")
     _check_shapes(bundle, spec, model.input_shape[1:], model.output_shape[1:])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.weights.h5"
@@ -142,17 +146,7 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
             raise BundleError(
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
-    step = size_step(spec.network, spec.config) if len(spatial_shape(spec.tile)) == 3 else None
-    sizes = {tuple(spatial_shape(spec.tile)): model}
-
-    def logits(batch: np.ndarray) -> np.ndarray:
-        space = batch.shape[1:-1]
-        if space not in sizes:
-            sizes[space] = build_network(spec.network, tile=space, config=spec.config, precision="float32")
-            sizes[space].set_weights(model.get_weights())
-        return sizes[space].predict_on_batch(batch)
-
-    return _CallableEngine("keras", spec.tile, logits, step=step)
+    return _CallableEngine("keras", spec.tile, model.predict_on_batch, step=step)
 
 
 @contextmanager
@@ -175,7 +169,8 @@ def _native_log_silenced() -> Iterator[None]:
 
 def _check_shapes(bundle: Bundle, spec: NetworkSpec, takes: Sequence[int | None], gives: Sequence[int | None]) -> None:
     """Refuse a network that does not map one tile with its channels to the classes of its voxels."""
-    space = spatial_shape(spec.tile)
+    is_open = size_step(spec.network, spec.tile, spec.config) is not None
+    space = (None, None, None) if is_open else spatial_shape(spec.tile)
     channels, classes = len(spec.preprocessing.channels), len(bundle.structures) + 1
     if tuple(takes) != (*space, channels) or tuple(gives) != (*space, classes):
         raise BundleError(
@@ -225,12 +220,13 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
 
 
 def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
-    step = size_step(spec.network, spec.config) if len(spatial_shape(spec.tile)) == 3 else None
-    model = read_network(bundle, spec) if step else compiled_network(bundle, spec)
-    _check_shapes(bundle, spec, list(model.input(0).shape)[1:], list(model.output(0).shape)[1:])
-    requests: Requests | SizedRequests
-    if step and resize(model, [edge + step for edge in spec.tile]):
-        requests = SizedRequests(bundle, spec)
-    else:
-        step, requests = None, Requests(compiled_network(bundle, spec))
-    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, step=step, rest=requests.rest)
+    model = compiled_network(bundle, spec)
+    _check_shapes(bundle, spec, *(_edges(port.partial_shape) for port in (model.input(0), model.output(0))))
+    requests = Requests(model)
+    step = size_step(spec.network, spec.tile, spec.config)
+    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=streams(spec), step=step, rest=requests.rest)
+
+
+def _edges(shape: openvino.PartialShape) -> list[int | None]:
+    """An OpenVINO shape but for the batch, None for an edge of any size."""
+    return [edge.get_length() if edge.is_static else None for edge in list(shape)[1:]]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
-from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +14,18 @@ import numpy as np
 from ..errors import BundleError
 from .bundle import Bundle, NetworkSpec
 from .compiled_cache import cache_folder, keep, kept
+from .networks import size_step
 from .openvino_norms import centre_convolutions
-from .openvino_sizes import loosen, resize
+from .openvino_sizes import open_sizes
 
 if TYPE_CHECKING:
     import openvino
 
 #: Tiles that are worked on at once. Half the cores on each of two tiles wait less for one another than all on one.
 STREAMS = 2
-#: f32: all engines and processors give one answer.
-_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": STREAMS}
 #: What is made of a model before it is compiled; another number for another way.
-_REWRITTEN = "centred convolutions 1"
+_REWRITTEN = "centred convolutions 1, open sizes 1"
 _CONVERTER = "openvino.tools.ovc"
-#: So many sizes of a network stay compiled in memory.
-_MOST_SIZES = 4
 
 
 def import_openvino() -> ModuleType:
@@ -53,65 +47,50 @@ def import_openvino() -> ModuleType:
         del sys.modules[_CONVERTER]
 
 
-def read_network(bundle: Bundle, spec: NetworkSpec) -> openvino.Model:
-    """A network as it is stored, but for transposed convolutions that any size of input suits.
+def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledModel:
+    """Compile a network for this processor; for any size of its input in space if it may be run so (`size_step`).
+
+    One network for all sizes is loaded faster than one made for a single size, and works about as fast.
 
     Raises:
-        BundleError: it cannot be read.
+        BundleError: it cannot be read, or it is none that its description says it is.
     """
     openvino = import_openvino()
-    try:
-        model = openvino.Core().read_model(*_contents(bundle, spec, openvino))
-        loosen(model)
-    except RuntimeError as error:
-        raise _unreadable(bundle, spec) from error
-    return model
-
-
-def compiled_network(bundle: Bundle, spec: NetworkSpec, space: Sequence[int] | None = None) -> openvino.CompiledModel:
-    """Compile a network for this processor.
-
-    Args:
-        bundle, spec: the network.
-        space: size in space of its input; None for the one that is stored.
-
-    Raises:
-        BundleError: it cannot be read.
-    """
-    openvino = import_openvino()
+    assert spec.openvino is not None
+    xml = bundle.read(spec.openvino)
+    weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
+    step = size_step(spec.network, spec.tile, spec.config)
+    # f32: all engines and processors give one answer.
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams(spec)}
     core = openvino.Core()
-    xml, weights = _contents(bundle, spec, openvino)
     # All that decides what comes out of the compiler; the version is that of the very build.
     processor = (core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
-    size = None if space is None else tuple(space)
-    made = (openvino.__version__, platform.machine(), *processor, _SETTINGS, _REWRITTEN, size)
-    parts = (xml, weights.data.tobytes(), repr(made).encode())
+    made = (openvino.__version__, platform.machine(), *processor, settings, _REWRITTEN, step, tuple(spec.tile))
+    parts = (xml, weights, repr(made).encode())
     content = kept(*parts)
     if content is not None:
         with suppress(RuntimeError):
-            return core.import_model(content, "CPU", _SETTINGS)
-    model = read_network(bundle, spec)
+            return core.import_model(content, "CPU", settings)
     try:
-        if space is not None and not resize(model, space):
-            raise _unreadable(bundle, spec)
+        model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
         centre_convolutions(model)
-        compiled = core.compile_model(model, "CPU", _SETTINGS)
+        # One that was stored for another tile than the bundle says stays as it is, and is refused as such.
+        if step is not None and list(model.input(0).shape)[1:-1] == list(spec.tile):
+            open_sizes(model, step)
+        compiled = core.compile_model(model, "CPU", settings)
     except RuntimeError as error:
-        raise _unreadable(bundle, spec) from error
+        raise BundleError(
+            f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
+        ) from error
     if cache_folder() is not None:
         with suppress(RuntimeError):  # a network that cannot be exported can be used all the same
             keep(compiled.export_model().getvalue(), *parts)
     return compiled
 
 
-def _contents(bundle: Bundle, spec: NetworkSpec, openvino: ModuleType) -> tuple[bytes, openvino.Tensor]:
-    assert spec.openvino is not None
-    weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
-    return bundle.read(spec.openvino), openvino.Tensor(np.frombuffer(weights, dtype=np.uint8))
-
-
-def _unreadable(bundle: Bundle, spec: NetworkSpec) -> BundleError:
-    return BundleError(f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded.")
+def streams(spec: NetworkSpec) -> int:
+    """How many pieces a network works on at once: one if a region is one piece, as two would take twice the memory."""
+    return STREAMS if size_step(spec.network, spec.tile, spec.config) is None else 1
 
 
 class Requests:
@@ -135,29 +114,3 @@ class Requests:
         """Let go of the memory that only a working network needs; it comes back within some milliseconds."""
         with suppress(RuntimeError):  # another thread is at work
             self._compiled.release_memory()
-
-
-class SizedRequests:
-    """A network that may be run at any size: a function of a batch, compiled for each size at its first batch."""
-
-    def __init__(self, bundle: Bundle, spec: NetworkSpec) -> None:
-        self._bundle, self._spec = bundle, spec
-        self._sizes: OrderedDict[tuple[int, ...], Requests] = OrderedDict()
-        self._lock = Lock()
-
-    def logits(self, batch: np.ndarray) -> np.ndarray:
-        """The network's output for a batch; the caller's own."""
-        space = batch.shape[1:-1]
-        with self._lock:
-            if space not in self._sizes:
-                self._sizes[space] = Requests(compiled_network(self._bundle, self._spec, space))
-            self._sizes.move_to_end(space)
-            while len(self._sizes) > _MOST_SIZES:
-                self._sizes.popitem(last=False)
-            requests = self._sizes[space]
-        return requests.logits(batch)
-
-    def rest(self) -> None:
-        """As `Requests.rest`, of all sizes."""
-        for requests in list(self._sizes.values()):
-            requests.rest()

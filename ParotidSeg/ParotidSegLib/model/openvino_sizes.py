@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 
-def loosen(model: Any) -> None:
+def open_sizes(model: Any, step: int) -> None:
+    """Let the input of a model, in place, have any size in space that is a multiple of `step`.
+
+    Args:
+        model: an openvino.Model of three dimensions as the converter writes it, (batch, z, y, x, channels).
+        step: what every edge has to be a multiple of.
+
+    Raises:
+        RuntimeError: the model does not map such an input to an output of its size.
+    """
+    _loosen(model)
+    taken = model.input(0).partial_shape
+    channels = taken[-1].get_length()
+    # Tried with a size whose edges are all unlike and no multiples of more than the step.
+    tried = [step, 3 * step, 5 * step]
+    model.reshape([1, *tried, channels])
+    if list(model.output(0).shape)[1:-1] != tried:
+        raise RuntimeError(f"an input of {tried} is not mapped to an output of that size")
+    model.reshape([1, -1, -1, -1, channels])
+
+
+def _loosen(model: Any) -> None:
     """Let the transposed convolutions of a model, in place, double what they get; the converter states their output."""
     from openvino import opset8 as ops
 
@@ -22,13 +42,3 @@ def loosen(model: Any) -> None:
             )
             node.output(0).replace(loose.output(0))
     model.validate_nodes_and_infer_types()
-
-
-def resize(model: Any, space: Sequence[int]) -> bool:
-    """Give the input of a model another size in space, in place; whether its output has that, too."""
-    taken, given = model.input(0), model.output(0)
-    try:
-        model.reshape([1, *space, taken.partial_shape[-1].get_length()])
-    except RuntimeError:
-        return False
-    return tuple(model.output(0).shape)[1:-1] == tuple(space) and given.partial_shape.is_static

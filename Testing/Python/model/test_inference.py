@@ -213,7 +213,8 @@ def test_progress_rises_to_one_and_is_told_of_every_tile(shape, mirror):
         ((40, 48, 74), 8, (40, 48, 80)),
         ((20, 48, 72), 8, (40, 48, 72)),
         ((45, 86, 86), 8, (48, 88, 88)),
-        ((300, 86, 86), 8, (40, 88, 88)),
+        ((80, 80, 80), 8, (80, 80, 80)),
+        ((81, 80, 80), 8, (40, 48, 72)),
     ],
 )
 def test_a_region_is_one_piece_if_the_network_and_the_memory_allow_it(shape, step, expected):
