@@ -16,8 +16,6 @@ from .engines import Engine
 OVERLAP = 0.5
 #: A region of up to this many voxels is one piece for a network that may be run at any size.
 LARGEST_PIECE = 2**19
-#: So many steps of such a network are left around what is not empty.
-MARGIN_STEPS = 1
 #: Standard deviation of the blending weight, in tile edges.
 BLENDING_SIGMA = 0.25
 
@@ -74,31 +72,13 @@ def tiled_probabilities(
         image: normalised input, float32 (z, y, x, channels).
         tile: the network's tile (z, y, x).
         overlap: share by which neighbouring tiles overlap at least.
-        empty_below: tiles without any value above this are background and are not run; for a network that may be run
-            at any size, neither is what lies around such values, but for a margin.
+        empty_below: tiles without any value above this are background and are not run.
         advance: called with the finished fraction, 0..1.
 
     Returns:
         float32 (z, y, x, classes).
     """
-    step = getattr(engine, "step", None)
-    box = _filled(image, empty_below, MARGIN_STEPS * step) if step and empty_below is not None else ()
-    found = _all_tiled(engine, [image[box]], tile, overlap=overlap, empty_below=empty_below, advance=advance)[0]
-    if found.shape[:-1] == image.shape[:-1]:
-        return found
-    whole = np.zeros((*image.shape[:-1], found.shape[-1]), np.float32)
-    whole[..., 0] = 1.0
-    whole[box] = found
-    return whole
-
-
-def _filled(image: np.ndarray, above: float, margin: int) -> tuple[slice, ...]:
-    """The box of all values above this, and a margin of so many voxels; everything if there is none."""
-    filled = (image > above).any(axis=-1)
-    lines = [np.flatnonzero(filled.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
-    if not lines[0].size:
-        return ()
-    return tuple(slice(max(0, line[0] - margin), line[-1] + 1 + margin) for line in lines)
+    return _all_tiled(engine, [image], tile, overlap=overlap, empty_below=empty_below, advance=advance)[0]
 
 
 def _all_tiled(
