@@ -36,6 +36,8 @@ class Ensemble:
 
     def __init__(self, engines: Sequence[Engine]) -> None:
         self.engines, self.name = engines, "+".join(sorted({engine.name for engine in engines}))
+        steps = {engine.step for engine in engines}
+        self.step = steps.pop() if len(steps) == 1 else None
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
         return np.mean([engine.probabilities(tile) for engine in self.engines], axis=0)

@@ -15,6 +15,7 @@ from ..geometry.sampling import sample_whole
 from ..model.bundle import NetworkSpec
 from ..model.engines import Engine
 from ..model.inference import tiled_probabilities
+from ..model.networks import size_step
 from ..structures import LEFT_PAROTID, RIGHT_PAROTID
 from .anatomy import TYPICAL_DISTANCE_MM, choose_pair, pieces
 from .scale import why_not_found
@@ -105,7 +106,9 @@ def region_around(location: Location, spec: NetworkSpec, widening: Sequence[floa
     low, high = middles.min(axis=0) - reach, middles.max(axis=0) + reach
     spacing, tile = spec.preprocessing.spacing, spec.tile
     extent = (high - low)[::-1]
-    # An even number of voxels: one more would shift the grid by half of one.
-    size = [max(t, 2 * math.ceil(e / s / 2.0 - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
+    # An even number of voxels: one more would shift the grid by half of one. A multiple of what the network needs to
+    # take the region in one piece: it sees what is there then, not a filled-up margin.
+    step = max(2, size_step(spec.network, tile, spec.config) or 2)
+    size = [max(t, step * math.ceil(e / s / step - 1e-6)) for t, e, s in zip(tile, extent, spacing, strict=True)]
     lattice = LATTICE_VOXELS * np.array(spacing[::-1])
     return Grid.centred(np.round((low + high) / 2.0 / lattice) * lattice, spacing, size)

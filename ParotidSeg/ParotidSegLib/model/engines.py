@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import BundleError, EngineError
 from .bundle import LARGEST_FILE, Bundle, NetworkSpec
-from .networks import build_network, spatial_shape
-from .openvino_engine import STREAMS, Requests, compiled_network
+from .networks import build_network, size_step, spatial_shape
+from .openvino_engine import Requests, compiled_network, streams
+
+if TYPE_CHECKING:
+    import openvino
 
 ENGINES = ("auto", "openvino", "keras")
 
@@ -32,11 +35,13 @@ class Engine(Protocol):
     Attributes:
         name: of the kind of engine.
         at_once: how many tiles are best given to it at once, each by a thread of its own.
+        step: what every edge of a piece must be a multiple of; None if it takes pieces of its tile's size alone.
         rest: called when there is nothing more to do for now, to free memory.
     """
 
     name: str
     at_once: int
+    step: int | None
     rest: Callable[[], None]
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
@@ -66,14 +71,15 @@ class _CallableEngine:
         logits: Callable[[np.ndarray], np.ndarray],
         *,
         at_once: int = 1,
+        step: int | None = None,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name, self.at_once, self.rest = name, at_once, rest
-        self._space = spatial_shape(tile)
+        self.name, self.at_once, self.step, self.rest = name, at_once, step, rest
+        self._is_flat = len(spatial_shape(tile)) == 2
         self._logits = logits
 
     def probabilities(self, tile: np.ndarray) -> np.ndarray:
-        batch = tile.reshape((1, *self._space, tile.shape[-1]))
+        batch = tile if self._is_flat else tile[np.newaxis]
         logits = np.asarray(self._logits(batch), dtype=np.float32)
         return softmax(logits).reshape((*tile.shape[:-1], logits.shape[-1]))
 
@@ -123,7 +129,9 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
 
     content = bundle.read(spec.weights)
     # Trained in mixed precision or not: inference is in float32, so that all engines give one answer.
-    model = build_network(spec.network, tile=spec.tile, config=spec.config, precision="float32")
+    step = size_step(spec.network, spec.tile, spec.config)
+    size = spec.tile if step is None else (None, None, None)
+    model = build_network(spec.network, tile=size, config=spec.config, precision="float32")
     _check_shapes(bundle, spec, model.input_shape[1:], model.output_shape[1:])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.weights.h5"
@@ -138,7 +146,7 @@ def _open_keras(bundle: Bundle, spec: NetworkSpec) -> Engine:
             raise BundleError(
                 f"The weights {spec.weights} of the bundle '{bundle.name}' do not fit its network."
             ) from error
-    return _CallableEngine("keras", spec.tile, model.predict_on_batch)
+    return _CallableEngine("keras", spec.tile, model.predict_on_batch, step=step)
 
 
 @contextmanager
@@ -161,7 +169,8 @@ def _native_log_silenced() -> Iterator[None]:
 
 def _check_shapes(bundle: Bundle, spec: NetworkSpec, takes: Sequence[int | None], gives: Sequence[int | None]) -> None:
     """Refuse a network that does not map one tile with its channels to the classes of its voxels."""
-    space = spatial_shape(spec.tile)
+    is_open = size_step(spec.network, spec.tile, spec.config) is not None
+    space = (None, None, None) if is_open else spatial_shape(spec.tile)
     channels, classes = len(spec.preprocessing.channels), len(bundle.structures) + 1
     if tuple(takes) != (*space, channels) or tuple(gives) != (*space, classes):
         raise BundleError(
@@ -211,7 +220,13 @@ def refuse_unsafe_hdf5(path: Path, bundle_name: str) -> None:
 
 
 def _open_openvino(bundle: Bundle, spec: NetworkSpec) -> Engine:
-    compiled = compiled_network(bundle, spec)
-    _check_shapes(bundle, spec, list(compiled.input(0).shape)[1:], list(compiled.output(0).shape)[1:])
-    requests = Requests(compiled)
-    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=STREAMS, rest=requests.rest)
+    model = compiled_network(bundle, spec)
+    _check_shapes(bundle, spec, *(_edges(port.partial_shape) for port in (model.input(0), model.output(0))))
+    requests = Requests(model)
+    step = size_step(spec.network, spec.tile, spec.config)
+    return _CallableEngine("openvino", spec.tile, requests.logits, at_once=streams(spec), step=step, rest=requests.rest)
+
+
+def _edges(shape: openvino.PartialShape) -> list[int | None]:
+    """An OpenVINO shape but for the batch, None for an edge of any size."""
+    return [edge.get_length() if edge.is_static else None for edge in list(shape)[1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +14,8 @@ from .engines import Engine
 
 #: Share by which the tiles of a larger region overlap at least.
 OVERLAP = 0.5
+#: A region of up to this many voxels is one piece for a network that may be run at any size.
+LARGEST_PIECE = 2**19
 #: Standard deviation of the blending weight, in tile edges.
 BLENDING_SIGMA = 0.25
 
@@ -24,6 +27,23 @@ def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
     step = max(1.0, tile * (1.0 - overlap))
     count = int(np.ceil((length - tile) / step)) + 1
     return [round(float(start)) for start in np.linspace(0, length - tile, count)]
+
+
+def piece_size(shape: Sequence[int], tile: Sequence[int], step: int | None) -> tuple[int, ...]:
+    """Size of the pieces (z, y, x) in which a region is given to a network.
+
+    Args:
+        shape: of the region.
+        tile: of the network.
+        step: what every edge must be a multiple of; None for a network that takes its tile alone.
+
+    Returns:
+        All of the region, rounded up to multiples of the step, and at least a tile; the tile if that is too much.
+    """
+    if step is None:
+        return tuple(tile)
+    whole = tuple(max(least, -(-edge // step) * step) for edge, least in zip(shape, tile, strict=True))
+    return whole if math.prod(whole) <= LARGEST_PIECE else tuple(tile)
 
 
 def blending_weight(tile: Sequence[int]) -> np.ndarray:
@@ -45,7 +65,7 @@ def tiled_probabilities(
     empty_below: float | None = None,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
-    """Run the engine over a region at the tile size that it was trained with.
+    """Run the engine over a region: in one piece where network and memory allow it, else in tiles (`piece_size`).
 
     Args:
         engine: the network.
@@ -71,7 +91,8 @@ def _all_tiled(
     advance: Callable[[float], None],
 ) -> list[np.ndarray]:
     """`tiled_probabilities` of several regions, whose tiles are given to the engine as one row."""
-    regions = [_Region(image, tile, overlap) for image in images]
+    step = getattr(engine, "step", None)
+    regions = [_Region(image, piece_size(image.shape[:-1], tile, step), overlap) for image in images]
     jobs = [(region, window) for region in regions for window in region.windows]
     runs = [not region.is_empty(window, empty_below) for region, window in jobs]
     pieces = [region.padded[window] for (region, window), run in zip(jobs, runs, strict=True) if run]

@@ -14,17 +14,17 @@ import numpy as np
 from ..errors import BundleError
 from .bundle import Bundle, NetworkSpec
 from .compiled_cache import cache_folder, keep, kept
+from .networks import size_step
 from .openvino_norms import centre_convolutions
+from .openvino_sizes import open_sizes
 
 if TYPE_CHECKING:
     import openvino
 
 #: Tiles that are worked on at once. Half the cores on each of two tiles wait less for one another than all on one.
 STREAMS = 2
-#: f32: all engines and processors give one answer.
-_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": STREAMS}
 #: What is made of a model before it is compiled; another number for another way.
-_REWRITTEN = "centred convolutions 1"
+_REWRITTEN = "centred convolutions 1, open sizes 1"
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -48,28 +48,36 @@ def import_openvino() -> ModuleType:
 
 
 def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledModel:
-    """Compile a network for this processor.
+    """Compile a network for this processor; for any size of its input in space if it may be run so (`size_step`).
+
+    One network for all sizes is loaded faster than one made for a single size, and works about as fast.
 
     Raises:
-        BundleError: it cannot be read.
+        BundleError: it cannot be read, or it is none that its description says it is.
     """
     openvino = import_openvino()
     assert spec.openvino is not None
     xml = bundle.read(spec.openvino)
     weights = bundle.read(str(PurePosixPath(spec.openvino).with_suffix(".bin")))
+    step = size_step(spec.network, spec.tile, spec.config)
+    # f32: all engines and processors give one answer.
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams(spec)}
     core = openvino.Core()
     # All that decides what comes out of the compiler; the version is that of the very build.
     processor = (core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
-    made = (openvino.__version__, platform.machine(), *processor, _SETTINGS, _REWRITTEN)
+    made = (openvino.__version__, platform.machine(), *processor, settings, _REWRITTEN, step, tuple(spec.tile))
     parts = (xml, weights, repr(made).encode())
     content = kept(*parts)
     if content is not None:
         with suppress(RuntimeError):
-            return core.import_model(content, "CPU", _SETTINGS)
+            return core.import_model(content, "CPU", settings)
     try:
         model = core.read_model(xml, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
         centre_convolutions(model)
-        compiled = core.compile_model(model, "CPU", _SETTINGS)
+        # One that was stored for another tile than the bundle says stays as it is, and is refused as such.
+        if step is not None and list(model.input(0).shape)[1:-1] == list(spec.tile):
+            open_sizes(model, step)
+        compiled = core.compile_model(model, "CPU", settings)
     except RuntimeError as error:
         raise BundleError(
             f"The OpenVINO model {spec.openvino} of the bundle '{bundle.name}' cannot be loaded."
@@ -78,6 +86,11 @@ def compiled_network(bundle: Bundle, spec: NetworkSpec) -> openvino.CompiledMode
         with suppress(RuntimeError):  # a network that cannot be exported can be used all the same
             keep(compiled.export_model().getvalue(), *parts)
     return compiled
+
+
+def streams(spec: NetworkSpec) -> int:
+    """How many pieces a network works on at once: one if a region is one piece, as two would take twice the memory."""
+    return STREAMS if size_step(spec.network, spec.tile, spec.config) is None else 1
 
 
 class Requests:

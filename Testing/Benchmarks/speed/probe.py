@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import tempfile
 import time
@@ -47,10 +48,11 @@ class StampedOutput(io.TextIOBase):
 
 
 class CountingEngine:
-    """An engine that counts its tiles and the seconds spent in them."""
+    """An engine that counts its tiles, or larger pieces, and the seconds spent in them."""
 
     def __init__(self, engine: Any) -> None:
         self.engine, self.name, self.tiles, self.wall, self.cpu, self.bytes = engine, engine.name, 0, 0.0, 0.0, 0
+        self.step = getattr(engine, "step", None)
 
     @property
     def seconds(self) -> float:
@@ -83,11 +85,13 @@ def operations_of(network: Any) -> float:
 
 
 def convolution_operations(model: Any) -> dict[str, float]:
-    """`operations_of` each network of an opened model, by role."""
+    """`operations_of` each network of an opened model for each byte of its input, by role."""
     from ParotidSegLib.model.networks import build_network
 
     specs = {"locator": model.bundle.locator, "segmenter": model.bundle.segmenter}
-    return {r: operations_of(build_network(s.network, tile=s.tile, config=s.config)) for r, s in specs.items()}
+    tiles = {role: 4 * len(spec.preprocessing.channels) * math.prod(spec.tile) for role, spec in specs.items()}
+    networks = {role: build_network(spec.network, tile=spec.tile, config=spec.config) for role, spec in specs.items()}
+    return {role: operations_of(network) / tiles[role] for role, network in networks.items()}
 
 
 def cold(ct: str, bundle: str, engine: str) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def warm(ct: str, bundle: str, engine: str, runs: int) -> dict[str, Any]:
             "bytes": engine.bytes / runs,
             "wall": engine.wall / runs,
             "cpu": engine.cpu / runs,
-            "operations": operations[role] * engine.tiles / runs,
+            "operations": operations[role] * engine.bytes / runs,
         }
         for role, engine in engines.items()
     }

@@ -9,8 +9,10 @@ import pytest
 
 from ParotidSegLib.model.engines import open_engine, softmax
 from ParotidSegLib.model.inference import (
+    LARGEST_PIECE,
     blending_weight,
     mirrored,
+    piece_size,
     region_probabilities,
     tile_starts,
     tiled_probabilities,
@@ -202,3 +204,35 @@ def test_progress_rises_to_one_and_is_told_of_every_tile(shape, mirror):
     assert fractions == sorted(set(fractions))
     assert fractions[-1] == 1.0
     assert len(fractions) == engine.tiles
+
+
+@pytest.mark.parametrize(
+    ("shape", "step", "expected"),
+    [
+        ((40, 48, 74), None, (40, 48, 72)),
+        ((40, 48, 74), 8, (40, 48, 80)),
+        ((20, 48, 72), 8, (40, 48, 72)),
+        ((45, 86, 86), 8, (48, 88, 88)),
+        ((80, 80, 80), 8, (80, 80, 80)),
+        ((81, 80, 80), 8, (40, 48, 72)),
+    ],
+)
+def test_a_region_is_one_piece_if_the_network_and_the_memory_allow_it(shape, step, expected):
+    found = piece_size(shape, (40, 48, 72), step)
+    assert found == expected
+    assert step is None or np.prod(found) <= LARGEST_PIECE
+
+
+def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
+    class AnySize(EchoEngine):
+        step = 8
+
+        def probabilities(self, tile):
+            seen.append(tile.shape[:3])
+            return super().probabilities(tile)
+
+    seen: list[tuple[int, ...]] = []
+    engine, image = AnySize(), a_region((TILE[0], TILE[1], TILE[2] + 2))
+    result = tiled_probabilities(engine, image, TILE)
+    assert len(seen) == 1 and seen[0][2] >= TILE[2] + 2
+    np.testing.assert_allclose(result[..., 1:2], image, atol=1e-5)

@@ -11,6 +11,7 @@ import pytest
 
 from Benchmarks.robustness import changed_scan, dice, on, site_of
 from ParotidSegLib.model.bundle import load_bundle, shipped_bundles
+from ParotidSegLib.model.engines import open_engine
 from ParotidSegLib.reading.images import read_image
 from ParotidSegLib.segmentation import open_model, segment
 from ParotidSegLib.structures import PAROTIDS
@@ -85,3 +86,17 @@ def test_one_patient_gets_one_contour_whatever_the_voxels(model, patient, edge):
     coarser = max(contours.labels, changed.labels, key=lambda labels: np.prod(labels.GetSpacing()))
     before, after = on(contours.labels, coarser), on(changed.labels, coarser)
     assert min(dice(before == s.label, after == s.label) for s in PAROTIDS) >= 0.95
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("role", ["locator", "segmenter"])
+def test_both_engines_answer_alike_for_a_piece_larger_than_a_tile(role):
+    pytest.importorskip("openvino")
+    bundle = load_bundle()
+    spec = getattr(bundle, role)
+    engines = [open_engine(bundle, spec, name) for name in ("keras", "openvino")]
+    step = engines[0].step
+    assert step == engines[1].step == 8
+    piece = np.random.default_rng(4).uniform(-1.0, 1.0, (*(edge + step for edge in spec.tile), 1)).astype(np.float32)
+    one, other = (engine.probabilities(piece) for engine in engines)
+    np.testing.assert_allclose(one, other, atol=1e-3)

@@ -6,10 +6,12 @@ import os
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from inspect import signature
+from typing import Any, TypeVar
 
 from ...errors import BundleError
 from .attention_unet import attention_unet
+from .blocks import check_levels
 from .plain_unet import plain_unet
 from .residual_unet import residual_unet
 from .transunet import transunet
@@ -19,25 +21,51 @@ from .transunet import transunet
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+Edge = TypeVar("Edge", int, int | None)
+
 REGISTRY: dict[str, Callable] = {
     "residual_unet": residual_unet,
     "attention_unet": attention_unet,
     "plain_unet": plain_unet,
     "transunet": transunet,
 }
+#: Networks that may be run at another size than that of their tile: their norms are over channels or fixed averages, and
+#: nothing in them looks beyond a voxel but convolutions and poolings, as far as they reach. Not the attention
+#: network, whose channel attention is a mean and a maximum over the tile, nor TransUNet, whose patches have places.
+ANY_SIZE = ("residual_unet", "plain_unet")
 
 
-def spatial_shape(tile: Sequence[int]) -> tuple[int, ...]:
+def spatial_shape(tile: Sequence[Edge]) -> tuple[Edge, ...]:
     """The space in which the network of a tile (z, y, x) works: the slice (y, x) alone if the tile is one slice."""
     return tuple(tile[1:]) if len(tile) == 3 and tile[0] == 1 else tuple(tile)
 
 
-def build_network(name: str, *, tile: Sequence[int], config: Mapping[str, Any], precision: str = "float32"):
+def size_step(name: str, tile: Sequence[int], config: Mapping[str, Any]) -> int | None:
+    """What every edge of a network's input must be a multiple of; None if it has to be run at the size of its tile.
+
+    Args:
+        name, tile, config: as in `build_network`. Of two dimensions only the tile is known to do.
+
+    Raises:
+        BundleError: the configuration does not fit the tile.
+    """
+    space = spatial_shape(tile)
+    if name not in ANY_SIZE or len(space) != 3:
+        return None
+    filters = config.get("filters", signature(REGISTRY[name]).parameters["filters"].default)
+    try:
+        check_levels(space, filters)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"The configuration of the network '{name}' does not fit: {error}.") from error
+    return int(2 ** (len(filters) - 1))
+
+
+def build_network(name: str, *, tile: Sequence[int | None], config: Mapping[str, Any], precision: str = "float32"):
     """Build a network from its registered name.
 
     Args:
         name: key of REGISTRY.
-        tile: input size in voxels, (z, y, x) or (y, x); (1, y, x) makes a two-dimensional network.
+        tile: input size in voxels, (z, y, x) or (y, x); (1, y, x) makes a two-dimensional network; None is any size.
         config: keyword arguments of the network's function.
         precision: a Keras dtype policy, for this network alone: the global one stays as it was.
 

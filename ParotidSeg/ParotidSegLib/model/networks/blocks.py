@@ -13,11 +13,11 @@ from collections.abc import Sequence
 WIDEST = 2048
 
 
-def check_levels(tile: Sequence[int], filters: Sequence[int]) -> None:
+def check_levels(tile: Sequence[int | None], filters: Sequence[int]) -> None:
     """Refuse an encoder-decoder that cannot be built.
 
     Args:
-        tile: size of the input in voxels, (z, y, x) or (y, x).
+        tile: size of the input in voxels, (z, y, x) or (y, x); None is any size.
         filters: channels of each level, the finest first; each level has half the edges of the one before.
 
     Raises:
@@ -26,7 +26,7 @@ def check_levels(tile: Sequence[int], filters: Sequence[int]) -> None:
     if not filters or max(filters) > WIDEST:
         raise ValueError(f"filters must name one to {WIDEST} channels for each of at least one level")
     factor = 2 ** (len(filters) - 1)
-    if any(edge % factor for edge in tile):
+    if any(edge is not None and edge % factor for edge in tile):
         raise ValueError(f"every edge of the tile {tuple(tile)} must be a multiple of {factor}")
 
 
