@@ -18,7 +18,7 @@ LEAST_ML = 0.5
 #: A gland tapers at its ends, and there the network's probabilities are low before the gland is over: contours end a
 #: slice or two before those of careful readers. So much of the gland's own probability suffices for so far beyond the
 #: ends, mm (one slice at least); chosen in a cross-validation, see Testing/Benchmarks/ACCURACY.md.
-END_PROBABILITY, END_MM = 0.36, 2.5
+END_PROBABILITY, END_MM = 0.4, 2.5
 
 
 @dataclass(frozen=True)
