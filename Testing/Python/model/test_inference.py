@@ -17,6 +17,7 @@ from ParotidSegLib.model.inference import (
     tile_starts,
     tiled_probabilities,
 )
+from ParotidSegLib.model.networks import size_step
 from ParotidSegLib.structures import PAROTIDS, mirrored_labels
 
 TILE = (4, 6, 8)
@@ -236,3 +237,17 @@ def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
     result = tiled_probabilities(engine, image, TILE)
     assert len(seen) == 1 and seen[0][2] >= TILE[2] + 2
     np.testing.assert_allclose(result[..., 1:2], image, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "tile", "expected"),
+    [
+        ("residual_unet", (16, 16, 16), 4),
+        ("plain_unet", (16, 16, 16), 4),
+        ("residual_unet", (1, 16, 16), None),
+        ("attention_unet", (16, 16, 16), None),
+        ("transunet", (16, 16, 16), None),
+    ],
+)
+def test_only_networks_in_which_nothing_looks_across_a_tile_may_leave_it(network, tile, expected):
+    assert size_step(network, tile, {"filters": [4, 8, 16]}) == expected

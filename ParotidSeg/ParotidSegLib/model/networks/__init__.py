@@ -29,7 +29,7 @@ REGISTRY: dict[str, Callable] = {
     "plain_unet": plain_unet,
     "transunet": transunet,
 }
-#: Networks that may be run at another size than that of their tile: their norms are over channels or fixed averages, and
+#: Networks that may be run at another size than that of their tile: norms are over channels or fixed averages, and
 #: nothing in them looks beyond a voxel but convolutions and poolings, as far as they reach. Not the attention
 #: network, whose channel attention is a mean and a maximum over the tile, nor TransUNet, whose patches have places.
 ANY_SIZE = ("residual_unet", "plain_unet")
