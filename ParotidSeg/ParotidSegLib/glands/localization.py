@@ -72,8 +72,9 @@ def locate(
     """
     hounsfield, grid = sample_whole(image, spec.preprocessing.spacing, spec.preprocessing.resolution)
     normalised = spec.preprocessing.normalise([hounsfield], spec.preprocessing.limits([image]))
+    # In tiles of the size that it learned from: given all of a scan at once it finds glands in shoulders.
     probabilities = tiled_probabilities(
-        engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, advance=advance
+        engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, whole=False, advance=advance
     )
     geometry = grid.image(np.zeros(grid.shape, np.uint8))
     candidates = []

@@ -63,6 +63,7 @@ def tiled_probabilities(
     *,
     overlap: float = OVERLAP,
     empty_below: float | None = None,
+    whole: bool = True,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
     """Run the engine over a region: in one piece where network and memory allow it, else in tiles (`piece_size`).
@@ -73,12 +74,13 @@ def tiled_probabilities(
         tile: the network's tile (z, y, x).
         overlap: share by which neighbouring tiles overlap at least.
         empty_below: tiles without any value above this are background and are not run.
+        whole: False for tiles in any case.
         advance: called with the finished fraction, 0..1.
 
     Returns:
         float32 (z, y, x, classes).
     """
-    return _all_tiled(engine, [image], tile, overlap=overlap, empty_below=empty_below, advance=advance)[0]
+    return _all_tiled(engine, [image], tile, overlap=overlap, empty_below=empty_below, whole=whole, advance=advance)[0]
 
 
 def _all_tiled(
@@ -88,10 +90,11 @@ def _all_tiled(
     *,
     overlap: float = OVERLAP,
     empty_below: float | None = None,
+    whole: bool = True,
     advance: Callable[[float], None],
 ) -> list[np.ndarray]:
     """`tiled_probabilities` of several regions, whose tiles are given to the engine as one row."""
-    step = getattr(engine, "step", None)
+    step = getattr(engine, "step", None) if whole else None
     regions = [_Region(image, piece_size(image.shape[:-1], tile, step), overlap) for image in images]
     jobs = [(region, window) for region in regions for window in region.windows]
     runs = [not region.is_empty(window, empty_below) for region, window in jobs]

@@ -237,6 +237,9 @@ def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
     result = tiled_probabilities(engine, image, TILE)
     assert len(seen) == 1 and seen[0][2] >= TILE[2] + 2
     np.testing.assert_allclose(result[..., 1:2], image, atol=1e-5)
+    seen.clear()
+    tiled_probabilities(engine, image, TILE, whole=False)
+    assert len(seen) > 1 and set(seen) == {TILE}
 
 
 @pytest.mark.parametrize(
