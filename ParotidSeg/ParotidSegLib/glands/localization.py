@@ -14,7 +14,7 @@ from ..geometry.grids import Grid
 from ..geometry.sampling import sample_whole
 from ..model.bundle import NetworkSpec
 from ..model.engines import Engine
-from ..model.inference import tiled_probabilities
+from ..model.inference import stretched, tiled_probabilities
 from ..model.networks import size_step
 from ..structures import LEFT_PAROTID, RIGHT_PAROTID
 from .anatomy import TYPICAL_DISTANCE_MM, choose_pair, pieces
@@ -72,9 +72,10 @@ def locate(
     """
     hounsfield, grid = sample_whole(image, spec.preprocessing.spacing, spec.preprocessing.resolution)
     normalised = spec.preprocessing.normalise([hounsfield], spec.preprocessing.limits([image]))
-    # In tiles of the size that it learned from: given all of a scan at once it finds glands in shoulders.
+    # In tiles of about the size that it learned from: given all of a scan at once it finds glands in shoulders.
+    tile = stretched(spec.tile, normalised.shape[:-1], getattr(engine, "step", None), TILE_OVERLAP)
     probabilities = tiled_probabilities(
-        engine, normalised, spec.tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, whole=False, advance=advance
+        engine, normalised, tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, whole=False, advance=advance
     )
     geometry = grid.image(np.zeros(grid.shape, np.uint8))
     candidates = []

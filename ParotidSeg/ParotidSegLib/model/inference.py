@@ -16,6 +16,8 @@ from .engines import Engine
 OVERLAP = 0.5
 #: A region of up to this many voxels is one piece for a network that may be run at any size.
 LARGEST_PIECE = 2**19
+#: So much longer than it learned from a tile may be.
+STRETCH = 1.25
 #: Standard deviation of the blending weight, in tile edges.
 BLENDING_SIGMA = 0.25
 
@@ -44,6 +46,24 @@ def piece_size(shape: Sequence[int], tile: Sequence[int], step: int | None) -> t
         return tuple(tile)
     whole = tuple(max(least, -(-edge // step) * step) for edge, least in zip(shape, tile, strict=True))
     return whole if math.prod(whole) <= LARGEST_PIECE else tuple(tile)
+
+
+def stretched(tile: Sequence[int], shape: Sequence[int], step: int | None, overlap: float) -> tuple[int, ...]:
+    """A tile that is up to `STRETCH` times as long along an axis, where a region then takes fewer of them.
+
+    Args:
+        tile: of the network, (z, y, x).
+        shape: of the region.
+        step: what every edge must be a multiple of; None for a network that takes its tile alone.
+        overlap: as of `tiled_probabilities`.
+    """
+    if step is None:
+        return tuple(tile)
+    edges = []
+    for length, edge in zip(shape, tile, strict=True):
+        longer = range(edge, int(STRETCH * edge) + 1, step)
+        edges.append(min(longer, key=lambda e: (len(tile_starts(length, e, overlap)), e)))
+    return tuple(edges)
 
 
 def blending_weight(tile: Sequence[int]) -> np.ndarray:

@@ -14,6 +14,7 @@ from ParotidSegLib.model.inference import (
     mirrored,
     piece_size,
     region_probabilities,
+    stretched,
     tile_starts,
     tiled_probabilities,
 )
@@ -240,6 +241,19 @@ def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
     seen.clear()
     tiled_probabilities(engine, image, TILE, whole=False)
     assert len(seen) > 1 and set(seen) == {TILE}
+
+
+@pytest.mark.parametrize(
+    ("shape", "step", "expected"),
+    [
+        ((45, 84, 86), 8, (48, 48, 56)),
+        ((40, 40, 56), 8, (40, 40, 56)),
+        ((120, 70, 56), 8, (48, 40, 56)),
+        ((45, 86, 86), None, (40, 40, 56)),
+    ],
+)
+def test_a_tile_is_a_little_longer_where_a_region_then_takes_fewer(shape, step, expected):
+    assert stretched((40, 40, 56), shape, step, 0.25) == expected
 
 
 @pytest.mark.parametrize(
