@@ -180,6 +180,11 @@ def segment(
     progress("quality", 0.95, "Checking the result")
     with watch.stage("quality"):
         measurements = measure(contours, box, scan, structures)
+        if location is not None and not measurements:  # seen from afar alone, as in an abdomen or in shoulders
+            raise ImageError(
+                "No parotid gland was found in the scan: what looks like one from afar is none: "
+                "give a CT that shows the head and neck."
+            )
         findings = []
         if structures == PAROTIDS:  # of nothing else it is known what is usual
             findings = inspect(contours, box, scan, measurements, cut_by_region=cut)

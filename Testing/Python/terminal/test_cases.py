@@ -17,7 +17,7 @@ from ParotidSegLib.terminal.cli import main
 pytestmark = [pytest.mark.engine, pytest.mark.data]
 
 REFUSED = {
-    "01_body_ct_gets_a_gland/abdomen_a.nii.gz": "does not lie in a head",
+    "01_body_ct_gets_a_gland/abdomen_a.nii.gz": "No parotid gland was found in the scan",
     "05_sform_and_qform_disagree/stale_qform_sform2.nii.gz": "qform (LPS) and sform (RPS)",
     "06_multiframe_ct_with_two_phases/one_after_the_other": "as of 2 phases",
     "10_formats_without_orientation/ct.tif": "no image in a format that states orientation and spacing",
