@@ -142,3 +142,19 @@ def make_job(tmp_path):
         assert processes_of(job) == []
         assert not job.workdir.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def canvases(monkeypatch: pytest.MonkeyPatch) -> list:
+    """The pictures (Canvas) that are written during a test."""
+    from ParotidSegLib.writing.drawing.canvas import Canvas
+
+    saved: list[Canvas] = []
+    save = Canvas.save
+
+    def record(canvas: Canvas, path: Path) -> None:
+        saved.append(canvas)
+        save(canvas, path)
+
+    monkeypatch.setattr(Canvas, "save", record)
+    return saved

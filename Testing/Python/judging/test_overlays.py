@@ -13,7 +13,6 @@ from made_training import head_with_glands
 from orientations import reoriented
 
 from ParotidSegLib.structures import LEFT_PAROTID, PAROTIDS, RIGHT_PAROTID
-from ParotidSegLib.writing.drawing.canvas import Canvas
 from ParotidSegLib.writing.pages.plots import COLOUR_A, COLOUR_B
 from ParotidSegTrainingLib.judging.overlays import (
     COLOUR_REFERENCE,
@@ -96,20 +95,6 @@ def test_a_slice_without_the_reference_is_told(cut):
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def canvases(monkeypatch: pytest.MonkeyPatch) -> list[Canvas]:
-    """The pictures that are written during a test."""
-    saved: list[Canvas] = []
-    save = Canvas.save
-
-    def record(canvas: Canvas, path: Path) -> None:
-        saved.append(canvas)
-        save(canvas, path)
-
-    monkeypatch.setattr(Canvas, "save", record)
-    return saved
 
 
 def shifted(labels: sitk.Image, voxels: int) -> sitk.Image:

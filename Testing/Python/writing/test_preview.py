@@ -86,20 +86,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     return draw(tmp_path_factory.mktemp("preview"), a_phantom())
 
 
-@pytest.fixture
-def canvases(monkeypatch: pytest.MonkeyPatch) -> list[Canvas]:
-    """The pictures that are written during a test."""
-    saved: list[Canvas] = []
-    save = Canvas.save
-
-    def record(canvas: Canvas, path: Path) -> None:
-        saved.append(canvas)
-        save(canvas, path)
-
-    monkeypatch.setattr(Canvas, "save", record)
-    return saved
-
-
 def texts(canvas: Canvas) -> list[str]:
     return [text for text, _, _ in canvas.texts]
 
