@@ -14,7 +14,7 @@ from ..geometry.grids import Grid
 from ..geometry.sampling import sample_whole
 from ..model.bundle import NetworkSpec
 from ..model.engines import Engine
-from ..model.inference import stretched, tiled_probabilities
+from ..model.inference import tiled_probabilities
 from ..model.networks import size_step
 from ..structures import LEFT_PAROTID, RIGHT_PAROTID
 from .anatomy import TYPICAL_DISTANCE_MM, choose_pair, pieces
@@ -25,6 +25,8 @@ HALF_EXTENT_MM = (30.0, 42.0, 36.0)
 #: Tiles here are larger than what is looked for, so a small overlap does; those with nothing but air are not run.
 TILE_OVERLAP = 0.25
 AIR_ONLY = -0.9
+#: Tiles are about the size that the network learned from: given all of a scan at once it finds glands in shoulders.
+LONGEST_TILE = 1.25
 #: The region's centre lies on a lattice of this many of its voxels, fixed in the patient's space: a locator that is off
 #: by a fraction of a voxel, as it is between two samplings of one patient, then leads to the very same grid.
 LATTICE_VOXELS = 2.0
@@ -72,10 +74,14 @@ def locate(
     """
     hounsfield, grid = sample_whole(image, spec.preprocessing.spacing, spec.preprocessing.resolution)
     normalised = spec.preprocessing.normalise([hounsfield], spec.preprocessing.limits([image]))
-    # In tiles of about the size that it learned from: given all of a scan at once it finds glands in shoulders.
-    tile = stretched(spec.tile, normalised.shape[:-1], getattr(engine, "step", None), TILE_OVERLAP)
     probabilities = tiled_probabilities(
-        engine, normalised, tile, overlap=TILE_OVERLAP, empty_below=AIR_ONLY, whole=False, advance=advance
+        engine,
+        normalised,
+        spec.tile,
+        overlap=TILE_OVERLAP,
+        empty_below=AIR_ONLY,
+        longest=LONGEST_TILE,
+        advance=advance,
     )
     geometry = grid.image(np.zeros(grid.shape, np.uint8))
     candidates = []

@@ -16,8 +16,6 @@ from .engines import Engine
 OVERLAP = 0.5
 #: A region of up to this many voxels is one piece for a network that may be run at any size.
 LARGEST_PIECE = 2**19
-#: So much longer than it learned from a tile may be.
-STRETCH = 1.25
 #: Standard deviation of the blending weight, in tile edges.
 BLENDING_SIGMA = 0.25
 
@@ -31,39 +29,34 @@ def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
     return [round(float(start)) for start in np.linspace(0, length - tile, count)]
 
 
-def piece_size(shape: Sequence[int], tile: Sequence[int], step: int | None) -> tuple[int, ...]:
-    """Size of the pieces (z, y, x) in which a region is given to a network.
+def piece_size(
+    shape: Sequence[int],
+    tile: Sequence[int],
+    step: int | None,
+    *,
+    longest: float = math.inf,
+    overlap: float = OVERLAP,
+) -> tuple[int, ...]:
+    """Size of the pieces (z, y, x) in which a region is given to a network: as few as may be, none larger than it must.
 
     Args:
         shape: of the region.
-        tile: of the network.
+        tile: of the network; no edge is shorter.
         step: what every edge must be a multiple of; None for a network that takes its tile alone.
+        longest: so many times as long as the tile an edge may be.
+        overlap: as of `tiled_probabilities`.
 
     Returns:
-        All of the region, rounded up to multiples of the step, and at least a tile; the tile if that is too much.
-    """
-    if step is None:
-        return tuple(tile)
-    whole = tuple(max(least, -(-edge // step) * step) for edge, least in zip(shape, tile, strict=True))
-    return whole if math.prod(whole) <= LARGEST_PIECE else tuple(tile)
-
-
-def stretched(tile: Sequence[int], shape: Sequence[int], step: int | None, overlap: float) -> tuple[int, ...]:
-    """A tile that is up to `STRETCH` times as long along an axis, where a region then takes fewer of them.
-
-    Args:
-        tile: of the network, (z, y, x).
-        shape: of the region.
-        step: what every edge must be a multiple of; None for a network that takes its tile alone.
-        overlap: as of `tiled_probabilities`.
+        The tile where the pieces would be larger than `LARGEST_PIECE`.
     """
     if step is None:
         return tuple(tile)
     edges = []
     for length, edge in zip(shape, tile, strict=True):
-        longer = range(edge, int(STRETCH * edge) + 1, step)
-        edges.append(min(longer, key=lambda e: (len(tile_starts(length, e, overlap)), e)))
-    return tuple(edges)
+        most = min(longest * edge, math.ceil(length / step) * step)
+        choices = range(edge, max(edge, int(most)) + 1, step)
+        edges.append(min(choices, key=lambda e: (len(tile_starts(length, e, overlap)), e)))
+    return tuple(edges) if math.prod(edges) <= LARGEST_PIECE else tuple(tile)
 
 
 def blending_weight(tile: Sequence[int]) -> np.ndarray:
@@ -83,10 +76,10 @@ def tiled_probabilities(
     *,
     overlap: float = OVERLAP,
     empty_below: float | None = None,
-    whole: bool = True,
+    longest: float = math.inf,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> np.ndarray:
-    """Run the engine over a region: in one piece where network and memory allow it, else in tiles (`piece_size`).
+    """Run the engine over a region, in as few pieces as network and memory allow (`piece_size`), blended.
 
     Args:
         engine: the network.
@@ -94,13 +87,15 @@ def tiled_probabilities(
         tile: the network's tile (z, y, x).
         overlap: share by which neighbouring tiles overlap at least.
         empty_below: tiles without any value above this are background and are not run.
-        whole: False for tiles in any case.
+        longest: so many times as long as the network's tile a piece may be.
         advance: called with the finished fraction, 0..1.
 
     Returns:
         float32 (z, y, x, classes).
     """
-    return _all_tiled(engine, [image], tile, overlap=overlap, empty_below=empty_below, whole=whole, advance=advance)[0]
+    return _all_tiled(
+        engine, [image], tile, overlap=overlap, empty_below=empty_below, longest=longest, advance=advance
+    )[0]
 
 
 def _all_tiled(
@@ -110,12 +105,13 @@ def _all_tiled(
     *,
     overlap: float = OVERLAP,
     empty_below: float | None = None,
-    whole: bool = True,
+    longest: float = math.inf,
     advance: Callable[[float], None],
 ) -> list[np.ndarray]:
     """`tiled_probabilities` of several regions, whose tiles are given to the engine as one row."""
-    step = getattr(engine, "step", None) if whole else None
-    regions = [_Region(image, piece_size(image.shape[:-1], tile, step), overlap) for image in images]
+    step = getattr(engine, "step", None)
+    sizes = [piece_size(image.shape[:-1], tile, step, longest=longest, overlap=overlap) for image in images]
+    regions = [_Region(image, size, overlap) for image, size in zip(images, sizes, strict=True)]
     jobs = [(region, window) for region in regions for window in region.windows]
     runs = [not region.is_empty(window, empty_below) for region, window in jobs]
     pieces = [region.padded[window] for (region, window), run in zip(jobs, runs, strict=True) if run]

@@ -14,7 +14,6 @@ from ParotidSegLib.model.inference import (
     mirrored,
     piece_size,
     region_probabilities,
-    stretched,
     tile_starts,
     tiled_probabilities,
 )
@@ -239,7 +238,7 @@ def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
     assert len(seen) == 1 and seen[0][2] >= TILE[2] + 2
     np.testing.assert_allclose(result[..., 1:2], image, atol=1e-5)
     seen.clear()
-    tiled_probabilities(engine, image, TILE, whole=False)
+    tiled_probabilities(engine, image, TILE, longest=1.0)
     assert len(seen) > 1 and set(seen) == {TILE}
 
 
@@ -252,8 +251,8 @@ def test_an_engine_for_any_size_is_given_a_region_in_one_piece():
         ((45, 86, 86), None, (40, 40, 56)),
     ],
 )
-def test_a_tile_is_a_little_longer_where_a_region_then_takes_fewer(shape, step, expected):
-    assert stretched((40, 40, 56), shape, step, 0.25) == expected
+def test_a_piece_is_no_longer_than_it_may_be_and_no_longer_than_saves_one(shape, step, expected):
+    assert piece_size(shape, (40, 40, 56), step, longest=1.25, overlap=0.25) == expected
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from fake_workers import poll_to_end, processes_of, run_to_end
 
 from ParotidSegLib.in_slicer.worker.events import Cancelled, Failure, Progress
 from ParotidSegLib.in_slicer.worker.job import WorkerJob, segment_command
+from ParotidSegLib.in_slicer.worker.time_left import TimeLeft
 from ParotidSegLib.model.engines import installed_engines
 from ParotidSegLib.structures import LEFT_PAROTID, RIGHT_PAROTID
 
@@ -31,7 +32,11 @@ def real_job(scan: Path, parent: Path, **options) -> WorkerJob:
     )
 
 
-def test_the_real_worker_segments_the_sample_from_a_path_with_spaces_and_umlauts(tmp_path, sample_ct, sample_labels):
+def test_the_real_worker_segments_the_sample_from_a_path_with_spaces_and_umlauts(
+    tmp_path, sample_ct, sample_labels, monkeypatch
+):
+    # A machine may be done before an estimate of the time left would be shown: here each one is.
+    monkeypatch.setattr(TimeLeft, "LEAST_SECONDS", 0.0)
     scan = tmp_path / "Müller Ω" / "ein langer Name .nii.gz"
     scan.parent.mkdir()
     shutil.copy(sample_ct, scan)
