@@ -34,7 +34,9 @@ else:
     widgets.install()
 
     from made_logic import ct, drawn, logic, made_worker, temporary, turned
+    from made_reference import reference
     from made_scene import scene
+    from made_strokes import node
 
     __all__ = [
         "add_transform",
@@ -44,7 +46,9 @@ else:
         "drawn",
         "logic",
         "made_worker",
+        "node",
         "place_in_study",
+        "reference",
         "scene",
         "slice_views",
         "slicer_app",

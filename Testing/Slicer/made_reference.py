@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 import slicer
 import slicer.util
@@ -24,6 +25,12 @@ def add_reference(node: Any, labels: sitk.Image | None = None, name: str = "Seco
     reference = scene.new_segmentation(volume_of(node), name)
     scene.put_segments(reference, labels or made_scan().wanted, volume_of(node), is_automatic=False)
     return reference
+
+
+@pytest.fixture
+def reference(node: Any) -> Any:
+    """Another reader's contours of that scan."""
+    return add_reference(node)
 
 
 def add_named(volume: Any, labels: sitk.Image, names: Mapping[str, int], name: str = "Other product") -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import slicer
 import slicer.util
 from made_corrections import Scan, array_of, made_scan
@@ -24,6 +25,12 @@ def add_case(add_volume: Any, name: str = "CT", scan: Scan | None = None) -> Any
     node = scene.new_segmentation(volume, f"{name} glands")
     scene.put_segments(node, scan.automatic, volume)
     return node
+
+
+@pytest.fixture
+def node(add_volume: Any) -> Any:
+    """A scan of the scene with contours that a model drew."""
+    return add_case(add_volume)
 
 
 def voxels(node: Any, key: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from made_corrections import made_scan
 from made_reference import add_named, add_reference, mirrored
-from made_strokes import LEFT, RIGHT, add_case
+from made_strokes import LEFT, RIGHT
 
 from ParotidSegLib.in_slicer.comparing.choosing import gland_segments
 from ParotidSegLib.in_slicer.logic import volume_of
@@ -17,11 +17,6 @@ _CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _CATEGORY = "SCT^123037004^Anatomical Structure"
 _GLAND = "SCT^45289007^Parotid gland"
 _SIDES = {"right": "SCT^24028007^Right", "left": "SCT^7771000^Left"}
-
-
-@pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
 
 
 def named(node: Any, *names: str, mirror: bool = False) -> Any:

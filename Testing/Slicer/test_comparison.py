@@ -12,7 +12,7 @@ import slicer
 import slicer.util
 from made_corrections import array_of, image_like, made_scan
 from made_reference import add_named, add_reference, mirrored, shifted
-from made_strokes import LEFT, RIGHT, add_case, correct
+from made_strokes import LEFT, RIGHT, correct
 from orientations import rotation
 
 from ParotidSegLib.errors import ImageError
@@ -23,11 +23,6 @@ from ParotidSegLib.measuring.borders import compare_borders
 from ParotidSegLib.measuring.metrics import compare_images
 from ParotidSegLib.measuring.path_length import compare_paths
 from ParotidSegLib.structures import PAROTIDS
-
-
-@pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import slicer.util
 from made_corrections import made_scan
 from made_doses import write_rtdose
 from made_reference import add_dose, add_reference, made_dose
-from made_strokes import LEFT, RIGHT, add_case, correct
+from made_strokes import LEFT, RIGHT, correct
 
 from ParotidSegLib.dose.figures import dose_figures
 from ParotidSegLib.dose.reading import Dose
@@ -30,11 +30,6 @@ from ParotidSegLib.writing.pages.review_files import TABLE, write_review
 
 #: Gy of a stored unit.
 SCALING = 0.001
-
-
-@pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ def logic(slicer_app: Any) -> ParotidSegLogic:
     return ParotidSegLogic()
 
 
-@pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
-
-
 def listed(logic: ParotidSegLogic, node: Any) -> list[tuple[str, int, bool]]:
     return [(one.structure.key, one.number, one.carried) for one in logic.correcting(node).slices()]
 

@@ -10,7 +10,7 @@ import slicer
 import slicer.util
 from made_images import made_head
 from made_scene import add_ball, made_glands, oblique_head
-from made_strokes import LEFT, RIGHT, add_case, correct, draw, voxels
+from made_strokes import LEFT, RIGHT, correct, draw, voxels
 
 from ParotidSegLib.errors import ImageError
 from ParotidSegLib.in_slicer.logic import ParotidSegLogic, volume_of
@@ -22,11 +22,6 @@ FIRST = 20
 @pytest.fixture
 def logic(slicer_app: Any) -> ParotidSegLogic:
     return ParotidSegLogic()
-
-
-@pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
 
 
 @pytest.mark.parametrize(

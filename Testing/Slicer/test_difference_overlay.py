@@ -19,16 +19,6 @@ from ParotidSegLib.in_slicer.logic import ParotidSegLogic, volume_of
 
 
 @pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
-
-
-@pytest.fixture
-def reference(node: Any) -> Any:
-    return add_reference(node)
-
-
-@pytest.fixture
 def logic(slicer_app: Any) -> ParotidSegLogic:
     return ParotidSegLogic()
 

@@ -20,11 +20,6 @@ FIRST, SECOND = 20, 26
 
 
 @pytest.fixture
-def node(add_volume: Any) -> Any:
-    return add_case(add_volume)
-
-
-@pytest.fixture
 def panel(slicer_app: Any, node: Any) -> Iterator[Any]:
     """The panel with Correct open."""
     made = make_panel(ParotidSegLogic())
