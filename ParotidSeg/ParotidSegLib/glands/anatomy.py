@@ -17,8 +17,9 @@ from ..geometry.surfaces import joint_bounding_box
 TYPICAL_DISTANCE_MM = 118.0
 SMALLEST_DISTANCE_MM = 70.0
 LARGEST_DISTANCE_MM = 170.0
-#: Largest difference of the two centroids along y or z; heads are turned and tilted, but not more than this.
-LARGEST_OFFSET_MM = 60.0
+#: Largest difference of the two centroids along y or z: a head tilted by 25° moves glands 134 mm apart by 57 mm, and
+#: those of a straight head may differ by some millimetres already.
+LARGEST_OFFSET_MM = 75.0
 
 
 @dataclass(frozen=True)

@@ -82,14 +82,14 @@ def test_a_piece_has_the_same_middle_in_every_orientation():
     ("offset", "plausible"),
     [
         ((118, 0, 0), True),
-        ((70, 60, -60), True),
+        ((70, 75, -75), True),
         ((170, 0, 0), True),
         ((69, 0, 0), False),
         ((171, 0, 0), False),
         ((-118, 0, 0), False),
         ((0, 0, 0), False),
-        ((118, 61, 0), False),
-        ((118, 0, -61), False),
+        ((118, 76, 0), False),
+        ((118, 0, -76), False),
     ],
 )
 def test_a_pair_lies_across_the_head_the_left_gland_at_larger_x(offset, plausible):
