@@ -195,7 +195,7 @@ def test_errors_come_first_and_every_message_is_one_sentence():
     [
         ({"right": LEFT, "left": RIGHT}, "wrong sides"),
         ({"left": moved(LEFT, x=-30)}, "58 mm apart"),
-        ({"right": moved(RIGHT, y=-20), "left": moved(LEFT, y=20)}, "by 80 mm in height or depth"),
+        ({"right": moved(RIGHT, y=-17), "left": moved(LEFT, y=21)}, "by 76 mm in height or depth"),
     ],
     ids=["exchanged", "too close", "shifted"],
 )
