@@ -6,7 +6,7 @@ how alike the contours are and, paired by patient, how the Dice with the referen
 --rows does the same after some of `made_changes`.
 
     python Testing/Benchmarks/pieces.py [--bundle NAME] [--data OPENKBP] [--exclude CASE ...] [--cases N]
-        [--rows PART ...] [--network segmenter|locator|both] [--processes 2]
+        [--rows PART ...] [--processes 2]
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from ParotidSegLib.segmentation import Model
 from ParotidSegLib.structures import PAROTIDS
 from ParotidSegTrainingLib.data.dataset import DatasetFolder
 
-NETWORKS = {"segmenter": ("segmenter",), "locator": ("locator",), "both": ("segmenter", "locator")}
-
 
 class InTiles:
     """An engine that takes its tile alone, whatever its network could take."""
@@ -51,12 +49,12 @@ class Pair:
     alike: float
 
 
-def in_tiles(model: Model, networks: tuple[str, ...]) -> Model:
-    """The model with these of its networks in tiles of the learned size."""
-    return replace(model, **{name: InTiles(getattr(model, name)) for name in networks if getattr(model, name)})
+def in_tiles(model: Model) -> Model:
+    """The model with both networks in tiles of the learned size."""
+    return replace(model, segmenter=InTiles(model.segmenter), locator=model.locator and InTiles(model.locator))
 
 
-def pairs_of(case: str, data: Path, bundle: str, networks: tuple[str, ...], changes: tuple[str, ...]) -> list[Pair]:
+def pairs_of(case: str, data: Path, bundle: str, changes: tuple[str, ...]) -> list[Pair]:
     """Segment one patient both ways, as it is and after each change."""
     folder, model = DatasetFolder.open(data), model_of(bundle)
     scan = sitk.DICOMOrient(read_image(folder.image_paths(case)[0]), "LPS")
@@ -66,7 +64,7 @@ def pairs_of(case: str, data: Path, bundle: str, networks: tuple[str, ...], chan
     def pairs() -> Iterator[Pair]:
         for change in (UNCHANGED, *changes):
             changed = changed_scan(scan, site, change, case)
-            given, tiled = (on(segmented(changed, m)[0], mask) for m in (model, in_tiles(model, networks)))
+            given, tiled = (on(segmented(changed, m)[0], mask) for m in (model, in_tiles(model)))
             alike = 1.0 if np.array_equal(given, tiled) else mean_dice(given, tiled)
             yield Pair(case, change, mean_dice(reference, given), mean_dice(reference, tiled), alike)
 
@@ -101,14 +99,11 @@ def main() -> int:
     arguments.add_argument("--exclude", nargs="*", default=["pt_221"], metavar="CASE")
     arguments.add_argument("--cases", type=int, default=None, help="the first so many only")
     arguments.add_argument("--rows", nargs="*", default=[], metavar="PART")
-    arguments.add_argument("--network", choices=NETWORKS, default="both")
     arguments.add_argument("--processes", type=int, default=2)
     options = arguments.parse_args()
     cases = DatasetFolder.open(options.data).cases("validation", options.exclude)[: options.cases]
     changes = tuple(name for name in CHANGES if any(part in name for part in options.rows))
-    task = partial(
-        pairs_of, data=options.data, bundle=options.bundle, networks=NETWORKS[options.network], changes=changes
-    )
+    task = partial(pairs_of, data=options.data, bundle=options.bundle, changes=changes)
     pairs: list[Pair] = []
     with ProcessPoolExecutor(options.processes) as pool:
         for number, some in enumerate(pool.map(task, cases), start=1):

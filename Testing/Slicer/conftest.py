@@ -33,6 +33,7 @@ else:
     start()
     widgets.install()
 
+    from made_compare import compared, opened
     from made_logic import ct, drawn, logic, made_worker, temporary, turned
     from made_reference import reference
     from made_scene import scene
@@ -41,12 +42,14 @@ else:
     __all__ = [
         "add_transform",
         "add_volume",
+        "compared",
         "ct",
         "dicom_database",
         "drawn",
         "logic",
         "made_worker",
         "node",
+        "opened",
         "place_in_study",
         "reference",
         "scene",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import slicer.util
 from made_panel import make_panel, run_event_loop_until
 
 from ParotidSegLib.in_slicer.logic import ParotidSegLogic
 
 
-@contextmanager
-def compare_panel(node: Any) -> Iterator[Any]:
+@pytest.fixture
+def opened(slicer_app: Any, node: Any) -> Iterator[Any]:
     """The panel of a segmentation with Compare open and nothing to compare with yet."""
     made = make_panel(ParotidSegLogic())
     made.parameters.outputSegmentation = node
@@ -24,11 +24,12 @@ def compare_panel(node: Any) -> Iterator[Any]:
     made.root.deleteLater()
 
 
-def choose_reference(panel: Any, reference: Any) -> Any:
-    """The panel once it has measured all against this reference."""
-    panel.ui.referenceSelector.setCurrentNode(reference)
-    settle(panel)
-    return panel
+@pytest.fixture
+def compared(opened: Any, reference: Any) -> Any:
+    """The panel with a reference chosen, and all measured."""
+    opened.ui.referenceSelector.setCurrentNode(reference)
+    settle(opened)
+    return opened
 
 
 def settle(panel: Any) -> None:

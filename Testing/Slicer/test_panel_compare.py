@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import qt
 import slicer
 import slicer.util
-from made_compare import cells, choose_reference, compare_panel, segmentations, settle
+from made_compare import cells, segmentations, settle
 from made_corrections import made_scan
 from made_panel import run_event_loop_until
 from made_reference import add_dose, add_named, add_reference, mirrored
@@ -22,29 +21,15 @@ from ParotidSegLib.in_slicer.comparing.overlay import COLOURS, ONLY_OWN, ONLY_RE
 from ParotidSegLib.in_slicer.logic import volume_of
 from ParotidSegLib.writing.export import write_segmentation
 
-
-@pytest.fixture
-def panel(slicer_app: Any, node: Any) -> Iterator[Any]:
-    """The panel with Compare open and nothing to compare with yet."""
-    with compare_panel(node) as made:
-        yield made
-
-
-@pytest.fixture
-def compared(panel: Any, reference: Any) -> Any:
-    """The panel with a reference chosen, and all measured."""
-    return choose_reference(panel, reference)
-
-
 # --- choosing ----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_compared_until_a_reference_is_chosen(panel: Any) -> None:
-    assert panel.ui.compareLabel.text == "Choose the segmentation to compare with."
-    assert cells(panel) == {}
-    assert panel.ui.compareSegments.isHidden()
-    assert panel.ui.overlayRow.isHidden()
-    assert panel.compare.overlay.node is None
+def test_nothing_is_compared_until_a_reference_is_chosen(opened: Any) -> None:
+    assert opened.ui.compareLabel.text == "Choose the segmentation to compare with."
+    assert cells(opened) == {}
+    assert opened.ui.compareSegments.isHidden()
+    assert opened.ui.overlayRow.isHidden()
+    assert opened.compare.overlay.node is None
 
 
 def test_a_reference_fills_rows_table_and_views(compared: Any, reference: Any) -> None:
@@ -60,38 +45,38 @@ def test_a_reference_fills_rows_table_and_views(compared: Any, reference: Any) -
     assert compared.ui.compareLabel.isHidden()
 
 
-def test_a_person_may_choose_the_segments(panel: Any, node: Any) -> None:
-    panel.parameters.referenceSegmentation = add_named(volume_of(node), made_scan().wanted, {"A": 1, "B": 2, "C": 1})
-    settle(panel)
-    assert "choose its segments" in panel.ui.compareLabel.text
-    assert [box.currentText for box in panel.compare.rows.selectors.values()] == ["none", "none"]
+def test_a_person_may_choose_the_segments(opened: Any, node: Any) -> None:
+    opened.parameters.referenceSegmentation = add_named(volume_of(node), made_scan().wanted, {"A": 1, "B": 2, "C": 1})
+    settle(opened)
+    assert "choose its segments" in opened.ui.compareLabel.text
+    assert [box.currentText for box in opened.compare.rows.selectors.values()] == ["none", "none"]
     for key, index in ((RIGHT, 1), (LEFT, 2)):
-        panel.compare.rows.selectors[key].currentIndex = index
-        panel.compare.rows.selectors[key].activated.emit(index)
-    settle(panel)
-    assert cells(panel)["Dice"] == ["0.843", "0.839"]
-    panel.compare.rows.selectors[LEFT].activated.emit(0)
-    settle(panel)
-    assert len(cells(panel)["Dice"]) == 1
-    assert "no segment for: Left parotid gland" in panel.ui.compareLabel.text
+        opened.compare.rows.selectors[key].currentIndex = index
+        opened.compare.rows.selectors[key].activated.emit(index)
+    settle(opened)
+    assert cells(opened)["Dice"] == ["0.843", "0.839"]
+    opened.compare.rows.selectors[LEFT].activated.emit(0)
+    settle(opened)
+    assert len(cells(opened)["Dice"]) == 1
+    assert "no segment for: Left parotid gland" in opened.ui.compareLabel.text
 
 
-def test_another_reference_ends_what_was_chosen_for_the_former_one(panel: Any, node: Any, reference: Any) -> None:
-    panel.parameters.referenceSegmentation = add_named(volume_of(node), made_scan().wanted, {"A": 1, "B": 2, "C": 1})
-    settle(panel)
-    panel.compare.rows.selectors[RIGHT].activated.emit(3)
-    assert "Segment_3" in panel.parameters.referenceSegments
-    panel.parameters.referenceSegmentation = reference
-    settle(panel)
-    assert panel.parameters.referenceSegments == ""
-    assert len(cells(panel)["Dice"]) == 2
+def test_another_reference_ends_what_was_chosen_for_the_former_one(opened: Any, node: Any, reference: Any) -> None:
+    opened.parameters.referenceSegmentation = add_named(volume_of(node), made_scan().wanted, {"A": 1, "B": 2, "C": 1})
+    settle(opened)
+    opened.compare.rows.selectors[RIGHT].activated.emit(3)
+    assert "Segment_3" in opened.parameters.referenceSegments
+    opened.parameters.referenceSegmentation = reference
+    settle(opened)
+    assert opened.parameters.referenceSegments == ""
+    assert len(cells(opened)["Dice"]) == 2
 
 
-def test_the_segmentation_itself_is_no_reference(panel: Any, node: Any) -> None:
-    panel.parameters.referenceSegmentation = node
-    settle(panel)
-    assert "choose another one" in panel.ui.compareLabel.text
-    assert "background" in panel.ui.compareLabel.styleSheet
+def test_the_segmentation_itself_is_no_reference(opened: Any, node: Any) -> None:
+    opened.parameters.referenceSegmentation = node
+    settle(opened)
+    assert "choose another one" in opened.ui.compareLabel.text
+    assert "background" in opened.ui.compareLabel.styleSheet
 
 
 # --- following -----------------------------------------------------------------------------------------------------
@@ -165,13 +150,13 @@ def test_without_the_editor_undo_of_the_review_brings_it_back(compared: Any, nod
     np.testing.assert_array_equal(voxels(node, RIGHT), before)
 
 
-def test_a_gland_of_the_other_side_is_not_taken_over(panel: Any, node: Any) -> None:
-    panel.parameters.referenceSegmentation = add_reference(node, mirrored(made_scan().wanted))
-    settle(panel)
-    assert "other side" in panel.ui.compareLabel.text
+def test_a_gland_of_the_other_side_is_not_taken_over(opened: Any, node: Any) -> None:
+    opened.parameters.referenceSegmentation = add_reference(node, mirrored(made_scan().wanted))
+    settle(opened)
+    assert "other side" in opened.ui.compareLabel.text
     before = voxels(node, RIGHT)
-    panel.compare.rows.buttons[RIGHT].click()
-    assert "choose the other segment" in panel.ui.compareLabel.text
+    opened.compare.rows.buttons[RIGHT].click()
+    assert "choose the other segment" in opened.ui.compareLabel.text
     np.testing.assert_array_equal(voxels(node, RIGHT), before)
 
 
@@ -230,33 +215,36 @@ def test_the_overlay_goes_and_comes_with_its_box(compared: Any) -> None:
     assert "Kept" in compared.ui.differencePlaceLabel.text
 
 
-def test_the_colours_of_the_legend_are_those_of_the_overlay(panel: Any) -> None:
-    for label, segment in ((panel.ui.onlyOwnLabel, ONLY_OWN), (panel.ui.onlyReferenceLabel, ONLY_REFERENCE)):
+def test_the_colours_of_the_legend_are_those_of_the_overlay(opened: Any) -> None:
+    for label, segment in (
+        (opened.ui.onlyOwnLabel, ONLY_OWN),
+        (opened.ui.onlyReferenceLabel, ONLY_REFERENCE),
+    ):
         assert "background: #{:02x}{:02x}{:02x}".format(*COLOURS[segment]) in label.styleSheet
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
-def test_contours_of_a_file_become_the_reference(panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contours_of_a_file_become_the_reference(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_segmentation(made_scan().wanted, tmp_path / "second.seg.nrrd")
     monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: str(file))
-    panel.ui.loadReferenceButton.click()
-    settle(panel)
-    assert cells(panel)["Dice"] == ["0.843", "0.839"]
-    assert panel.ui.referenceSelector.currentNode() is panel.parameters.referenceSegmentation
-    right, left = (panel.parameters.referenceSegmentation.GetSegmentCenterRAS(key) for key in (RIGHT, LEFT))
+    opened.ui.loadReferenceButton.click()
+    settle(opened)
+    assert cells(opened)["Dice"] == ["0.843", "0.839"]
+    assert opened.ui.referenceSelector.currentNode() is opened.parameters.referenceSegmentation
+    right, left = (opened.parameters.referenceSegmentation.GetSegmentCenterRAS(key) for key in (RIGHT, LEFT))
     assert right[0] > 40 > -40 > left[0]
 
 
-def test_a_file_without_contours_is_one_sentence(panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_contours_is_one_sentence(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "no.dcm").write_bytes(b"nothing")
     before = segmentations()
     for path in (str(tmp_path / "no.dcm"), ""):
         monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_, path=path: path)
-        panel.ui.loadReferenceButton.click()
-    assert panel.ui.compareLabel.text.endswith(".")
-    assert "background" in panel.ui.compareLabel.styleSheet
+        opened.ui.loadReferenceButton.click()
+    assert opened.ui.compareLabel.text.endswith(".")
+    assert "background" in opened.ui.compareLabel.styleSheet
     assert segmentations() == before
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,13 @@ import pytest
 import qt
 import slicer
 import slicer.util
-from made_compare import cells, choose_reference, compare_panel, segmentations, settle
+from made_compare import cells, segmentations, settle
 from made_corrections import made_scan
 from made_reference import add_dose
 from made_strokes import RIGHT, correct
 
 from ParotidSegLib.in_slicer.logic import volume_of
 from ParotidSegLib.in_slicer.scene import scene
-
-
-@pytest.fixture
-def panel(slicer_app: Any, node: Any) -> Iterator[Any]:
-    """The panel with Compare open and nothing to compare with yet."""
-    with compare_panel(node) as made:
-        yield made
-
-
-@pytest.fixture
-def compared(panel: Any, reference: Any) -> Any:
-    """The panel with a reference chosen, and all measured."""
-    return choose_reference(panel, reference)
 
 
 @pytest.mark.parametrize("ending", ["fold", "leave", "no reference", "reference deleted", "segmentation deleted"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -100,6 +102,17 @@ def test_a_pair_lies_across_the_head_the_left_gland_at_larger_x(offset, plausibl
 def test_the_glands_of_a_clear_case_are_chosen():
     right, left = piece(-60, 25), piece(58, 24)
     assert choose_pair([right], [left]) == (right, left)
+
+
+@pytest.mark.parametrize("tilt", [-25.0, 25.0])
+@pytest.mark.parametrize("towards", ["y", "z"])
+def test_both_glands_of_a_head_that_is_turned_or_tilted_are_chosen_each_on_its_side(tilt, towards):
+    apart, own = 134.0, math.copysign(8.0, tilt)  # a wide head, whose glands differ in height or depth already
+    across, other = apart * math.cos(math.radians(tilt)), apart * math.sin(math.radians(tilt)) + own
+    right = piece(-across / 2.0, 40.0, **{towards: -other / 2.0})
+    left = piece(across / 2.0, 32.0, **{towards: other / 2.0})
+    assert choose_pair([right], [left]) == (right, left)
+    assert choose_pair([left], [right]) != (left, right)
 
 
 def test_the_biggest_piece_is_not_chosen_when_it_does_not_lie_like_one_of_a_pair():
