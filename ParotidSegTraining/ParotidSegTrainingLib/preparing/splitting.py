@@ -82,7 +82,7 @@ def split_cases(
 def check_shares(shares: Sequence[float]) -> None:
     """Raise a DataError unless these are shares of training, validation and test."""
     if len(shares) != len(SPLITS) or not min(shares) >= 0.0 or not abs(sum(shares) - 1.0) <= 1e-6:
-        raise DataError(f"The shares of {', '.join(SPLITS)} must be three numbers of at least 0 that add up to 1.")
+        raise DataError(f"The shares of {', '.join(SPLITS)} must be three numbers of at least 0 that add up to 100 %.")
 
 
 def _fixed_patients(patients: Mapping[str, Sequence[CaseFacts]], fixed: Mapping[str, str]) -> dict[str, str]:

@@ -235,7 +235,7 @@ def test_wrong_calls_are_one_sentence(clinic, tmp_path, capsys):
     assert "is no folder" in said(capsys, tmp_path / "none", *output)
     (tmp_path / "empty").mkdir()
     assert "no CT series with a structure set (0 CT series" in said(capsys, tmp_path / "empty", *output)
-    assert "add up to 1" in said(capsys, clinic, *output, "--shares", "50", "50", "50")
+    assert "add up to 100 %" in said(capsys, clinic, *output, "--shares", "50", "50", "50")
     assert not (tmp_path / "data").exists()
     assert "have no names to keep" in said(capsys, clinic, *output, "--keep-names")
     (tmp_path / "link").symlink_to(clinic)
